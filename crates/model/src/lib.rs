@@ -1,0 +1,35 @@
+//! The words and the rules of Provost: ids, members, groups, roles, permissions, policies, events,
+//! and the pure decisions over them. No I/O, no async, no SQL, no HTTP.
+//!
+//! Everything that decides takes a [`Workspace`] snapshot, so that the same function answers the
+//! request, the policy lookup and the explainer.
+
+mod clock;
+mod credential;
+mod decision;
+mod email;
+pub mod event;
+mod group;
+mod id;
+pub mod lint;
+mod member;
+mod permission;
+mod policy;
+mod role;
+mod settings;
+mod upstream;
+mod workspace;
+
+pub use clock::Clock;
+pub use credential::{AccessToken, ApiKey, ApiKeyStatus, Scope, TokenHash};
+pub use decision::{Decision, Reason};
+pub use email::{Email, InvalidEmail, name_key};
+pub use group::{Group, GroupSource};
+pub use id::*;
+pub use member::{BuiltinRole, Member};
+pub use permission::{Permission, PermissionSet, UnknownPermission};
+pub use policy::{Bundle, Considered, DecidedBy, Lookup, Policy, PolicyRule, PolicyRules};
+pub use role::Role;
+pub use settings::Settings;
+pub use upstream::{Model, ModelRoute, Upstream};
+pub use workspace::{Map, Workspace, World};

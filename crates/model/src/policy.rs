@@ -1,0 +1,180 @@
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::{Group, GroupId, Member, PolicyId, Workspace};
+
+/// A managed policy: a named `requirements.toml`, and the `config.toml` defaults that ride along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Its id; clients print it beside the name when a policy holds a developer back.
+    pub id: PolicyId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Counts from one; each change of name or text makes a new one.
+    pub version: u32,
+    /// The `requirements.toml` text.
+    pub contents: Arc<str>,
+    /// The `config.toml` text; none is no defaults.
+    pub defaults: Option<Arc<str>>,
+    /// What clients are sent, rendered once.
+    pub bundle: Bundle,
+}
+
+impl Policy {
+    /// A policy with its bundle rendered.
+    pub fn new(id: PolicyId, name: &str, version: u32, contents: &str, defaults: Option<&str>) -> Self {
+        let bundle = Bundle::render(id, name, contents, defaults);
+        let defaults = defaults.map(Arc::from);
+        Self { id, name: name.into(), version, contents: contents.into(), defaults, bundle }
+    }
+}
+
+/// The bodies that clients fetch, as bytes, so that delivery copies nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bundle {
+    /// `config/bundle`, for clients since 0.137 (`client-contract.md` §2.1).
+    pub bundle: Arc<[u8]>,
+    /// `config/requirements`, for clients before it (§2.2): requirements only.
+    pub requirements: Arc<[u8]>,
+}
+
+#[derive(Serialize)]
+struct Fragments<'a> {
+    enterprise_managed: Vec<Fragment<'a>>,
+}
+
+impl<'a> Fragments<'a> {
+    fn one(id: PolicyId, name: &'a str, contents: &'a str) -> Self {
+        Self { enterprise_managed: vec![Fragment { id, name, contents }] }
+    }
+}
+
+#[derive(Serialize)]
+struct Fragment<'a> {
+    id: PolicyId,
+    name: &'a str,
+    contents: &'a str,
+}
+
+impl Bundle {
+    /// The bundle that carries no policy: valid, and constrains nothing.
+    pub fn empty() -> Self {
+        Self {
+            bundle: br#"{"config_toml":null,"requirements_toml":null}"#.as_slice().into(),
+            requirements: br#"{"contents":null}"#.as_slice().into(),
+        }
+    }
+
+    fn render(id: PolicyId, name: &str, contents: &str, defaults: Option<&str>) -> Self {
+        let defaults = defaults.filter(|text| !text.trim().is_empty());
+        let bundle = serde_json::json!({
+            "config_toml": defaults.map(|text| Fragments::one(id, name, text)),
+            "requirements_toml": Fragments::one(id, name, contents),
+        });
+        let requirements = serde_json::json!({ "contents": contents });
+        Self {
+            bundle: bundle.to_string().into_bytes().into(),
+            requirements: requirements.to_string().into_bytes().into(),
+        }
+    }
+}
+
+/// One rule: members of the group get the policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PolicyRule {
+    /// The group.
+    pub group_id: GroupId,
+    /// The policy.
+    pub policy_id: PolicyId,
+}
+
+/// The ordered rules and the fallback.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PolicyRules {
+    /// In order: the first whose group contains the member decides.
+    pub rules: Arc<[PolicyRule]>,
+    /// For whom no rule matches; none means no policy.
+    pub fallback: Option<PolicyId>,
+}
+
+/// The answer to "which policy, and why".
+#[derive(Debug, Clone)]
+pub struct Lookup {
+    /// The policy; none constrains nothing.
+    pub policy: Option<Arc<Policy>>,
+    /// What decided.
+    pub decided_by: DecidedBy,
+    /// The rules that were looked at, in order, up to the one that matched.
+    pub considered: Vec<Considered>,
+}
+
+/// What decided a lookup.
+#[derive(Debug, Clone)]
+pub enum DecidedBy {
+    /// The rule at this position (from zero).
+    Rule(usize, Arc<Group>),
+    /// No rule matched: the fallback.
+    Fallback,
+    /// No rule matched and there is no fallback.
+    None,
+}
+
+/// One rule that a lookup looked at.
+#[derive(Debug, Clone)]
+pub struct Considered {
+    /// Its position, from zero.
+    pub position: usize,
+    /// Its group; none if the group is gone, and then the rule matches nobody.
+    pub group: Option<Arc<Group>>,
+    /// Whether it matched.
+    pub matched: bool,
+}
+
+impl Workspace {
+    /// The policy that binds a member: the first rule whose group contains them, else the
+    /// fallback. This is what delivery calls; [`Self::lookup_member`] answers the same with reasons.
+    pub fn policy_for(&self, member: &Member) -> Option<&Arc<Policy>> {
+        let matched = self.policy_rules.rules.iter().find(|rule| self.matches(rule, |group| member.is_in(group)));
+        let policy_id = matched.map(|rule| rule.policy_id).or(self.policy_rules.fallback)?;
+        self.policies.get(&policy_id)
+    }
+
+    /// Which policy binds a member, and why.
+    pub fn lookup_member(&self, member: &Member) -> Lookup {
+        self.lookup(|group| member.is_in(group))
+    }
+
+    /// Which policy binds somebody who is in this group and no other, and why.
+    pub fn lookup_group(&self, group: GroupId) -> Lookup {
+        self.lookup(|other| other == group)
+    }
+
+    /// A rule whose group or policy is gone is never applied.
+    fn matches(&self, rule: &PolicyRule, is_in: impl Fn(GroupId) -> bool) -> bool {
+        is_in(rule.group_id) && self.groups.contains_key(&rule.group_id) && self.policies.contains_key(&rule.policy_id)
+    }
+
+    fn lookup(&self, is_in: impl Fn(GroupId) -> bool) -> Lookup {
+        let mut considered = Vec::new();
+        for (position, rule) in self.policy_rules.rules.iter().enumerate() {
+            let group = self.groups.get(&rule.group_id).cloned();
+            let matched = self.matches(rule, &is_in);
+            considered.push(Considered { position, group: group.clone(), matched });
+            if let (true, Some(group)) = (matched, group) {
+                let policy = self.policies.get(&rule.policy_id).cloned();
+                return Lookup { policy, decided_by: DecidedBy::Rule(position, group), considered };
+            }
+        }
+        let policy = self.policy_rules.fallback.and_then(|id| self.policies.get(&id)).cloned();
+        let decided_by = if policy.is_some() { DecidedBy::Fallback } else { DecidedBy::None };
+        Lookup { policy, decided_by, considered }
+    }
+}
+
+impl Member {
+    /// Whether the member is in the group.
+    pub fn is_in(&self, group: GroupId) -> bool {
+        self.groups.binary_search(&group).is_ok()
+    }
+}

@@ -1,0 +1,75 @@
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{Permission, PermissionSet};
+
+/// The settings of a workspace. A toggle that is on grants its permission to every member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Settings {
+    /// The name of the workspace.
+    pub name: String,
+    /// Allow members to use Codex Local.
+    pub codex_local: bool,
+    /// Allow members to sign clients in with a device code.
+    pub device_code_login: bool,
+    /// Allow members to create access tokens.
+    pub codex_access_tokens: bool,
+    /// The longest lifetime of a new access token, in days; none is no limit.
+    pub access_token_max_days: Option<u32>,
+    /// Allow members to use Codex cloud.
+    pub codex_cloud: bool,
+    /// Post answers to Slack when a task completes.
+    pub slack_post_answers: bool,
+    /// Allow the Codex agent to access the internet.
+    pub agent_internet_access: bool,
+    /// Allow members to administer Codex.
+    pub administer_codex: bool,
+    /// Require a second factor of local accounts.
+    pub require_mfa: bool,
+    /// Keep prompts and answers (sealed). Off: only facts about them are kept.
+    pub store_content: bool,
+    /// How long events are kept, in days.
+    pub retention_days: u32,
+}
+
+impl Default for Settings {
+    /// A new workspace: Codex Local on, everything else off.
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            codex_local: true,
+            device_code_login: false,
+            codex_access_tokens: false,
+            access_token_max_days: None,
+            codex_cloud: false,
+            slack_post_answers: false,
+            agent_internet_access: false,
+            administer_codex: false,
+            require_mfa: false,
+            store_content: false,
+            retention_days: 30,
+        }
+    }
+}
+
+impl Settings {
+    /// Each toggle: its name, whether it is on, and the permission that it grants.
+    pub fn toggles(&self) -> [(&'static str, bool, Permission); 7] {
+        use Permission::*;
+        [
+            ("codex_local", self.codex_local, CodexLocalUse),
+            ("device_code_login", self.device_code_login, CodexLocalDeviceCode),
+            ("codex_access_tokens", self.codex_access_tokens, CodexAccessTokensCreate),
+            ("codex_cloud", self.codex_cloud, CodexCloudUse),
+            ("agent_internet_access", self.agent_internet_access, CodexCloudInternetAccess),
+            ("slack_post_answers", self.slack_post_answers, CodexSlackPostAnswers),
+            ("administer_codex", self.administer_codex, CodexAdminister),
+        ]
+    }
+
+    /// What every member may do because of the toggles.
+    pub fn granted(&self) -> PermissionSet {
+        self.toggles().into_iter().filter(|(_, on, _)| *on).map(|(_, _, p)| p).collect()
+    }
+}

@@ -1,0 +1,137 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::{
+    AccessToken, ApiKey, GrantId, Group, GroupId, Member, MemberId, ModelRoute, PermissionSet, Policy, PolicyId,
+    PolicyRules, Role, RoleId, Settings, TokenHash, Upstream, UpstreamId, WorkspaceId,
+};
+
+/// A persistent map: a changed copy shares everything that did not change, so that a snapshot of a
+/// hundred thousand members is replaced in microseconds.
+pub type Map<K, V> = imbl::GenericHashMap<K, V, foldhash::fast::RandomState, imbl::shared_ptr::DefaultSharedPtr>;
+
+/// Everything that decides, of one workspace, at one version. Immutable: a change makes the next.
+///
+/// Policy delivery, gateway admission and every permission read this and nothing else.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    /// Its id.
+    pub id: WorkspaceId,
+    /// Counts every change.
+    pub version: i64,
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// What the toggles grant; follows `settings`.
+    pub(crate) granted_by_settings: PermissionSet,
+    /// The members.
+    pub members: Map<MemberId, Arc<Member>>,
+    /// The groups.
+    pub groups: Map<GroupId, Arc<Group>>,
+    /// The groups that have a role; follows `roles`.
+    pub(crate) groups_with_roles: Arc<std::collections::HashSet<GroupId, foldhash::fast::RandomState>>,
+    /// The custom roles, by age.
+    pub roles: BTreeMap<RoleId, Arc<Role>>,
+    /// The role of members who have no other.
+    pub default_role_id: Option<RoleId>,
+    /// The policies.
+    pub policies: Map<PolicyId, Arc<Policy>>,
+    /// Who gets which policy.
+    pub policy_rules: PolicyRules,
+    /// The upstreams, by age.
+    pub upstreams: BTreeMap<UpstreamId, Arc<Upstream>>,
+    /// Where each model goes, by slug; follows `upstreams` (the oldest upstream wins a slug).
+    pub models: Arc<BTreeMap<String, ModelRoute>>,
+    /// The access tokens that work or will, by hash.
+    pub access_tokens: Map<TokenHash, Arc<AccessToken>>,
+    /// The API keys, by hash.
+    pub api_keys: Map<TokenHash, Arc<ApiKey>>,
+    /// Client sessions that ended before their last access token expires, with when that is.
+    pub revoked_grants: Map<GrantId, Timestamp>,
+}
+
+impl Workspace {
+    /// An empty workspace.
+    pub fn new(id: WorkspaceId) -> Self {
+        let mut empty = Self {
+            id,
+            version: 0,
+            settings: Arc::default(),
+            granted_by_settings: PermissionSet::NONE,
+            members: Map::default(),
+            groups: Map::default(),
+            groups_with_roles: Arc::default(),
+            roles: BTreeMap::new(),
+            default_role_id: None,
+            policies: Map::default(),
+            policy_rules: PolicyRules::default(),
+            upstreams: BTreeMap::new(),
+            models: Arc::default(),
+            access_tokens: Map::default(),
+            api_keys: Map::default(),
+            revoked_grants: Map::default(),
+        };
+        empty.set_settings(Settings::default());
+        empty
+    }
+
+    /// Replaces the settings.
+    pub fn set_settings(&mut self, settings: Settings) {
+        self.granted_by_settings = settings.granted();
+        self.settings = Arc::new(settings);
+    }
+
+    /// Adds or replaces a group. What its roles grant is filled in here.
+    pub fn set_group(&mut self, mut group: Group) {
+        group.granted = self.granted_to_group(group.id).0;
+        self.groups.insert(group.id, Arc::new(group));
+    }
+
+    /// Adds, replaces or (with none) removes a role, and brings the groups that it touches up to
+    /// date.
+    pub fn set_role(&mut self, id: RoleId, role: Option<Role>) {
+        let before = self.roles.get(&id).map(|role| role.groups.clone()).unwrap_or_default();
+        let after = role.as_ref().map(|role| role.groups.clone()).unwrap_or_default();
+        match role {
+            Some(role) => drop(self.roles.insert(id, Arc::new(role))),
+            None => drop(self.roles.remove(&id)),
+        }
+        for group_id in before.iter().chain(after.iter()) {
+            let (granted, any) = self.granted_to_group(*group_id);
+            let with_roles = Arc::make_mut(&mut self.groups_with_roles);
+            if any {
+                with_roles.insert(*group_id)
+            } else {
+                with_roles.remove(group_id)
+            };
+            if let Some(group) = self.groups.get(group_id).filter(|group| group.granted != granted) {
+                let group = Group { granted, ..Group::clone(group) };
+                self.groups.insert(*group_id, Arc::new(group));
+            }
+        }
+    }
+
+    /// Adds, replaces or (with none) removes an upstream.
+    pub fn set_upstream(&mut self, id: UpstreamId, upstream: Option<Upstream>) {
+        match upstream {
+            Some(upstream) => drop(self.upstreams.insert(id, Arc::new(upstream))),
+            None => drop(self.upstreams.remove(&id)),
+        }
+        let mut models = BTreeMap::new();
+        for upstream in self.upstreams.values() {
+            for (index, model) in upstream.models.iter().enumerate() {
+                let route = || ModelRoute { upstream: upstream.clone(), index };
+                models.entry(model.slug.clone()).or_insert_with(route);
+            }
+        }
+        self.models = Arc::new(models);
+    }
+}
+
+/// The snapshots of every workspace.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    /// By id.
+    pub workspaces: Map<WorkspaceId, Arc<Workspace>>,
+}

@@ -1,0 +1,2 @@
+//! The `provost` executable.
+fn main() {}

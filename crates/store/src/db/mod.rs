@@ -1,0 +1,92 @@
+//! Two databases behind one face.
+//!
+//! Every statement is one text for SQLite and PostgreSQL: `$1` placeholders, `RETURNING`,
+//! `ON CONFLICT`, and columns of five kinds (text, integer, boolean, bytes, and times as integers).
+//! sqlx's native drivers run it; its `Any` driver is not used since it fails on booleans and bytes,
+//! and an ORM is not used since SQL that both speak needs no second language (ARCHITECTURE.md).
+
+mod arg;
+mod row;
+mod tx;
+
+use std::path::Path;
+use std::time::Duration;
+
+pub use arg::Arg;
+pub use row::Row;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+pub use tx::Tx;
+
+use crate::{Error, Result};
+
+/// How long a caller waits for a connection before the database counts as away.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The database.
+#[derive(Debug, Clone)]
+pub(crate) enum Db {
+    /// One writer, readers beside it (WAL).
+    Sqlite { writer: sqlx::SqlitePool, readers: sqlx::SqlitePool },
+    /// A pool.
+    Postgres(sqlx::PgPool),
+}
+
+impl Db {
+    /// Opens `postgres://…`, or `sqlite:PATH` (made if absent).
+    pub(crate) async fn open(url: &str, connections: u32) -> Result<Self> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let options: PgConnectOptions =
+                url.parse().map_err(|error| Error::Migration(format!("the database URL cannot be read: {error}")))?;
+            let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
+            return Ok(Self::Postgres(pool.connect_with(options).await?));
+        }
+        let path = url.strip_prefix("sqlite:").ok_or_else(|| {
+            let scheme = url.split(':').next().unwrap_or_default();
+            Error::Migration(format!("the database URL starts with `{scheme}:`; use sqlite:PATH or postgres://…"))
+        })?;
+        Self::open_sqlite(Path::new(path.trim_start_matches("//"))).await
+    }
+
+    async fn open_sqlite(path: &Path) -> Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // Every commit is on disk when it is answered.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5));
+        let pool = |n| SqlitePoolOptions::new().max_connections(n).acquire_timeout(ACQUIRE_TIMEOUT);
+        let writer = pool(1).connect_with(options.clone()).await?;
+        let readers = pool(4).connect_with(options.read_only(true).create_if_missing(false)).await?;
+        Ok(Self::Sqlite { writer, readers })
+    }
+
+    /// A transaction that reads.
+    pub(crate) async fn read(&self) -> Result<Tx> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// A transaction that writes.
+    pub(crate) async fn write(&self) -> Result<Tx> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Closes every connection, after what they are doing.
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}

@@ -1,0 +1,82 @@
+use sqlx::query::Query;
+use sqlx::{Database, Encode, Postgres, Sqlite, Type};
+
+use super::{Arg, Row};
+use crate::Result;
+
+/// A transaction. Dropped without [`Tx::commit`], it is rolled back.
+pub enum Tx {
+    /// On SQLite.
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    /// On PostgreSQL.
+    Postgres(sqlx::Transaction<'static, Postgres>),
+}
+
+impl Tx {
+    /// Runs a statement; answers how many rows it changed.
+    pub async fn execute(&mut self, sql: &'static str, args: impl IntoIterator<Item = Arg>) -> Result<u64> {
+        Ok(match self {
+            Self::Sqlite(tx) => bind(sqlx::query(sql), args).execute(&mut **tx).await?.rows_affected(),
+            Self::Postgres(tx) => bind(sqlx::query(sql), args).execute(&mut **tx).await?.rows_affected(),
+        })
+    }
+
+    /// All rows that a statement answers.
+    pub async fn rows(&mut self, sql: &'static str, args: impl IntoIterator<Item = Arg>) -> Result<Vec<Row>> {
+        Ok(match self {
+            Self::Sqlite(tx) => {
+                let rows = bind(sqlx::query(sql), args).fetch_all(&mut **tx).await?;
+                rows.into_iter().map(Row::Sqlite).collect()
+            }
+            Self::Postgres(tx) => {
+                let rows = bind(sqlx::query(sql), args).fetch_all(&mut **tx).await?;
+                rows.into_iter().map(Row::Postgres).collect()
+            }
+        })
+    }
+
+    /// The one row that a statement answers, if it answers one.
+    pub async fn row(&mut self, sql: &'static str, args: impl IntoIterator<Item = Arg>) -> Result<Option<Row>> {
+        Ok(match self {
+            Self::Sqlite(tx) => bind(sqlx::query(sql), args).fetch_optional(&mut **tx).await?.map(Row::Sqlite),
+            Self::Postgres(tx) => bind(sqlx::query(sql), args).fetch_optional(&mut **tx).await?.map(Row::Postgres),
+        })
+    }
+
+    /// Runs several statements without arguments.
+    pub(crate) async fn script(&mut self, sql: &'static str) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => drop(sqlx::raw_sql(sql).execute(&mut **tx).await?),
+            Self::Postgres(tx) => drop(sqlx::raw_sql(sql).execute(&mut **tx).await?),
+        }
+        Ok(())
+    }
+
+    /// Makes it last.
+    pub async fn commit(self) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+}
+
+fn bind<'q, DB>(
+    query: Query<'q, DB, DB::Arguments>,
+    args: impl IntoIterator<Item = Arg>,
+) -> Query<'q, DB, DB::Arguments>
+where
+    DB: Database,
+    Option<String>: Encode<'q, DB> + Type<DB>,
+    Option<i64>: Encode<'q, DB> + Type<DB>,
+    bool: Encode<'q, DB> + Type<DB>,
+    Option<Vec<u8>>: Encode<'q, DB> + Type<DB>,
+{
+    args.into_iter().fold(query, |query, arg| match arg {
+        Arg::Text(text) => query.bind(text),
+        Arg::Int(number) => query.bind(number),
+        Arg::Bool(yes) => query.bind(yes),
+        Arg::Bytes(bytes) => query.bind(bytes),
+    })
+}

@@ -1,0 +1,24 @@
+//! The memory of Provost: all SQL (one statement for both databases), migrations, sealing at rest,
+//! the ledger of events, and the snapshots that decisions read.
+//!
+//! A change goes like this: [`Store::change`] opens a transaction that holds the workspace's lock;
+//! functions of [`tables`] read and write; [`Change::record`] says what happened and
+//! [`Change::touch`] what to read again; [`Change::commit`] writes both beside the change, commits,
+//! and swaps the snapshot. Dropped without a commit, nothing happened.
+
+mod change;
+mod db;
+mod error;
+pub mod ledger;
+mod migrate;
+mod recorder;
+mod refresh;
+mod seal;
+mod store;
+pub mod tables;
+
+pub use change::{Change, Touched};
+pub use db::{Arg, Row, Tx};
+pub use error::{Error, Result};
+pub use seal::{MasterKey, Sealer};
+pub use store::{Options, Store};

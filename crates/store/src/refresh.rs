@@ -1,0 +1,113 @@
+//! Keeps the snapshots equal to the database: the whole at start, then only what changed.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use provost_model::{Workspace, WorkspaceId, World};
+
+use crate::change::Touched;
+use crate::db::{Db, Tx};
+use crate::tables::{access_tokens, api_keys, grants, groups, members, policies, roles, upstreams, workspaces};
+use crate::{Result, Sealer};
+
+/// The world as the database has it, if that differs from `before`.
+pub(crate) async fn refresh(db: &Db, sealer: &Sealer, before: &World, now: Timestamp) -> Result<Option<World>> {
+    let mut tx = db.read().await?;
+    let mut after = None;
+    for (id, version) in workspaces::versions(&mut tx).await? {
+        let known = before.workspaces.get(&id);
+        if known.is_some_and(|known| known.version == version) {
+            continue;
+        }
+        let mut workspace = match known {
+            None => whole(&mut tx, sealer, id, now).await?,
+            Some(known) => {
+                let mut workspace = Workspace::clone(known);
+                for touched in changes_since(&mut tx, id, known.version).await? {
+                    reload(&mut tx, sealer, &mut workspace, touched).await?;
+                }
+                workspace
+            }
+        };
+        workspace.version = version;
+        let expired = workspace.revoked_grants.iter().filter(|(_, until)| **until < now);
+        for grant in expired.map(|(id, _)| *id).collect::<Vec<_>>() {
+            workspace.revoked_grants.remove(&grant);
+        }
+        after.get_or_insert_with(|| before.clone()).workspaces.insert(id, Arc::new(workspace));
+    }
+    Ok(after)
+}
+
+async fn changes_since(tx: &mut Tx, id: WorkspaceId, version: i64) -> Result<Vec<Touched>> {
+    let sql = "SELECT kind, id FROM changes WHERE workspace_id = $1 AND version > $2 ORDER BY version";
+    let rows = tx.rows(sql, [id.into(), version.into()]).await?;
+    rows.iter().map(|row| Touched::from_columns(&row.text("kind")?, &row.text("id")?)).collect()
+}
+
+async fn whole(tx: &mut Tx, sealer: &Sealer, id: WorkspaceId, now: Timestamp) -> Result<Workspace> {
+    let mut workspace = Workspace::new(id);
+    workspaces::load(tx, &mut workspace).await?;
+    for group in groups::load_all(tx, id).await? {
+        workspace.set_group(group);
+    }
+    for role in roles::load_all(tx, id).await? {
+        workspace.set_role(role.id, Some(role));
+    }
+    workspace.members =
+        members::load_all(tx, id).await?.into_iter().map(|member| (member.id, Arc::new(member))).collect();
+    workspace.policies =
+        policies::load_all(tx, id).await?.into_iter().map(|policy| (policy.id, Arc::new(policy))).collect();
+    for upstream in upstreams::load_all(tx, id, sealer).await? {
+        workspace.set_upstream(upstream.id, Some(upstream));
+    }
+    let tokens = access_tokens::load_all(tx, id).await?;
+    workspace.access_tokens = tokens.into_iter().map(|(hash, token)| (hash, Arc::new(token))).collect();
+    let keys = api_keys::load_all(tx, id).await?;
+    workspace.api_keys = keys.into_iter().map(|(hash, key)| (hash, Arc::new(key))).collect();
+    workspace.revoked_grants = grants::load_revoked(tx, id, now).await?.into_iter().collect();
+    Ok(workspace)
+}
+
+async fn reload(tx: &mut Tx, sealer: &Sealer, workspace: &mut Workspace, touched: Touched) -> Result<()> {
+    let ws = workspace.id;
+    match touched {
+        Touched::Workspace => workspaces::load(tx, workspace).await?,
+        Touched::Member(id) => match members::load(tx, ws, id).await? {
+            Some(member) => drop(workspace.members.insert(id, Arc::new(member))),
+            None => drop(workspace.members.remove(&id)),
+        },
+        Touched::Group(id) => match groups::load(tx, ws, id).await? {
+            Some(group) => workspace.set_group(group),
+            None => drop(workspace.groups.remove(&id)),
+        },
+        Touched::Role(id) => workspace.set_role(id, roles::load(tx, ws, id).await?),
+        Touched::Policy(id) => match policies::load(tx, ws, id).await? {
+            Some(policy) => drop(workspace.policies.insert(id, Arc::new(policy))),
+            None => drop(workspace.policies.remove(&id)),
+        },
+        Touched::Upstream(id) => workspace.set_upstream(id, upstreams::load(tx, ws, id, sealer).await?),
+        Touched::AccessToken(id) => {
+            if let Some((hash, token)) = access_tokens::load(tx, ws, id).await? {
+                match token {
+                    Some(token) => drop(workspace.access_tokens.insert(hash, Arc::new(token))),
+                    None => drop(workspace.access_tokens.remove(&hash)),
+                }
+            }
+        }
+        Touched::ApiKey(id) => {
+            if let Some((hash, key)) = api_keys::load(tx, ws, id).await? {
+                match key {
+                    Some(key) => drop(workspace.api_keys.insert(hash, Arc::new(key))),
+                    None => drop(workspace.api_keys.remove(&hash)),
+                }
+            }
+        }
+        Touched::Grant(id) => {
+            if let Some(until) = grants::load_revoked_one(tx, ws, id).await? {
+                workspace.revoked_grants.insert(id, until);
+            }
+        }
+    }
+    Ok(())
+}

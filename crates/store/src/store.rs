@@ -1,0 +1,200 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use provost_model::event::{Actor, EventType, NewEvent, Origin, Target};
+use provost_model::{Clock, EventId, Settings, Workspace, WorkspaceId, World};
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use crate::change::Change;
+use crate::db::{Db, Tx};
+use crate::migrate::migrate;
+use crate::recorder::Recorder;
+use crate::{Error, Result, Sealer, refresh, tables};
+
+/// How often a node asks whether another has changed something.
+const POLL: Duration = Duration::from_millis(400);
+
+/// How a store is opened.
+pub struct Options {
+    /// `sqlite:PATH` or `postgres://…`.
+    pub database_url: String,
+    /// How many connections to PostgreSQL.
+    pub connections: u32,
+    /// Seals what is secret.
+    pub sealer: Sealer,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Options {
+    /// SQLite in this file.
+    pub fn sqlite(path: PathBuf, sealer: Sealer, clock: Clock) -> Self {
+        Self { database_url: format!("sqlite:{}", path.display()), connections: 4, sealer, clock }
+    }
+}
+
+/// The memory. Cheap to clone; every clone is the same one.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Db,
+    clock: Clock,
+    sealer: Sealer,
+    world: ArcSwap<World>,
+    /// Held while the snapshots are brought up to date, so that an older one never replaces a newer.
+    refreshing: Mutex<()>,
+    recorder: Recorder,
+    healthy: AtomicBool,
+}
+
+impl Store {
+    /// Opens the database, migrates it, and reads the snapshots.
+    pub async fn open(options: Options) -> Result<Self> {
+        let db = Db::open(&options.database_url, options.connections).await?;
+        migrate(&db, options.clock.now()).await?;
+        let recorder = Recorder::start(db.clone(), options.clock.clone());
+        let inner = Inner {
+            db,
+            clock: options.clock,
+            sealer: options.sealer,
+            world: ArcSwap::default(),
+            refreshing: Mutex::new(()),
+            recorder,
+            healthy: AtomicBool::new(true),
+        };
+        let store = Self { inner: Arc::new(inner) };
+        store.refresh().await?;
+        tokio::spawn(follow(Arc::downgrade(&store.inner)));
+        Ok(store)
+    }
+
+    /// The snapshots of every workspace, as they are now.
+    pub fn world(&self) -> Arc<World> {
+        self.inner.world.load_full()
+    }
+
+    /// The snapshot of one workspace.
+    pub fn workspace(&self, id: WorkspaceId) -> Option<Arc<Workspace>> {
+        self.inner.world.load().workspaces.get(&id).cloned()
+    }
+
+    /// The time.
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// Seals and opens secrets.
+    pub fn sealer(&self) -> &Sealer {
+        &self.inner.sealer
+    }
+
+    /// Whether the database answered when it was last asked.
+    pub fn is_healthy(&self) -> bool {
+        self.inner.healthy.load(Ordering::Relaxed)
+    }
+
+    /// How many events wait to be written.
+    pub fn backlog(&self) -> usize {
+        self.inner.recorder.backlog()
+    }
+
+    /// A transaction that reads.
+    pub async fn read(&self) -> Result<Tx> {
+        self.inner.db.read().await
+    }
+
+    /// A transaction that writes what is no change of a workspace: sessions, sign-ins in progress,
+    /// use counts. What an admin would call a change goes through [`Store::change`].
+    pub async fn write(&self) -> Result<Tx> {
+        self.inner.db.write().await
+    }
+
+    /// Begins a change of a workspace.
+    pub async fn change(&self, workspace_id: WorkspaceId, actor: Actor, origin: Origin) -> Result<Change> {
+        let tx = self.inner.db.write().await?;
+        Change::begin(self, tx, workspace_id, actor, origin).await
+    }
+
+    /// Begins the change that makes a workspace.
+    pub async fn create_workspace(&self, name: &str, actor: Actor, origin: Origin) -> Result<Change> {
+        let mut tx = self.inner.db.write().await?;
+        let now = self.clock().now();
+        let id = WorkspaceId::new(now);
+        tables::workspaces::insert(&mut tx, id, &Settings { name: name.to_owned(), ..Settings::default() }, now)
+            .await?;
+        Change::begin(self, tx, id, actor, origin).await
+    }
+
+    /// Queues an event of the hot path: it is written soon, and never waits for the database.
+    pub fn record(
+        &self,
+        workspace_id: WorkspaceId,
+        kind: EventType,
+        actor: Actor,
+        origin: Origin,
+        target: Option<Target>,
+        details: Value,
+    ) {
+        let at = self.clock().now();
+        let event = NewEvent { workspace_id, id: EventId::new(at), kind, at, actor, target, origin, details };
+        self.inner.recorder.record(event);
+    }
+
+    /// Waits until every queued event is written; whether it was within `patience`.
+    pub async fn flush(&self, patience: Duration) -> bool {
+        self.inner.recorder.flush(patience).await
+    }
+
+    /// Brings the snapshots up to what the database holds.
+    pub async fn refresh(&self) -> Result<()> {
+        self.inner.refresh().await
+    }
+
+    /// Writes what is queued and closes the database.
+    pub async fn close(&self, patience: Duration) {
+        if !self.flush(patience).await {
+            tracing::error!(waiting = self.backlog(), "closed with events unwritten: the database did not answer");
+        }
+        self.inner.db.close().await;
+    }
+}
+
+impl Inner {
+    async fn refresh(&self) -> Result<()> {
+        let _turn = self.refreshing.lock().await;
+        let before = self.world.load_full();
+        let result = refresh::refresh(&self.db, &self.sealer, &before, self.clock.now()).await;
+        let is_healthy = !matches!(result, Err(Error::Unavailable(_)));
+        if self.healthy.swap(is_healthy, Ordering::Relaxed) != is_healthy {
+            if is_healthy {
+                tracing::info!("the database answers again");
+            } else {
+                tracing::error!("the database does not answer; going on with the last snapshot");
+            }
+        }
+        if let Some(world) = result? {
+            self.world.store(Arc::new(world));
+        }
+        Ok(())
+    }
+}
+
+/// Follows the changes of other nodes, until the store is gone.
+async fn follow(inner: std::sync::Weak<Inner>) {
+    loop {
+        tokio::time::sleep(POLL).await;
+        let Some(inner) = inner.upgrade() else { return };
+        if let Err(error) = inner.refresh().await
+            && !matches!(error, Error::Unavailable(_))
+        {
+            tracing::error!(%error, "the snapshot cannot be refreshed; going on with the last one");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Members.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use provost_model::{BuiltinRole, Email, GroupId, Member, MemberId, RoleId, WorkspaceId};
+
+use super::Page;
+use crate::db::{Row, Tx};
+use crate::{Error, Result};
+
+/// A member as admins see it.
+#[derive(Debug, Clone)]
+pub struct MemberRow {
+    /// Its id.
+    pub id: MemberId,
+    /// Its address.
+    pub email: Email,
+    /// Its name; may be empty.
+    pub name: String,
+    /// Whether it is not suspended.
+    pub active: bool,
+    /// Its built-in role.
+    pub builtin_role: BuiltinRole,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A member's password, for the sign-in.
+#[derive(Debug)]
+pub struct Login {
+    /// Where.
+    pub workspace_id: WorkspaceId,
+    /// Who.
+    pub member_id: MemberId,
+    /// Whether it is not suspended.
+    pub active: bool,
+    /// Argon2id, in the PHC format; none before a password is set.
+    pub password_hash: Option<String>,
+}
+
+/// Adds a member.
+pub async fn insert(tx: &mut Tx, ws: WorkspaceId, member: &MemberRow, password_hash: Option<String>) -> Result<()> {
+    let sql = "INSERT INTO members
+            (id, workspace_id, email, email_key, name, active, builtin_role, password_hash, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let args = [
+        member.id.into(),
+        ws.into(),
+        member.email.as_str().into(),
+        member.email.key().into(),
+        member.name.as_str().into(),
+        member.active.into(),
+        member.builtin_role.as_str().into(),
+        password_hash.into(),
+        member.created_at.into(),
+        member.updated_at.into(),
+    ];
+    tx.execute(sql, args).await?;
+    Ok(())
+}
+
+/// Replaces a member's fields.
+pub async fn update(tx: &mut Tx, ws: WorkspaceId, member: &MemberRow) -> Result<()> {
+    let sql =
+        "UPDATE members SET email = $3, email_key = $4, name = $5, active = $6, builtin_role = $7, updated_at = $8
+        WHERE workspace_id = $1 AND id = $2";
+    let args = [
+        ws.into(),
+        member.id.into(),
+        member.email.as_str().into(),
+        member.email.key().into(),
+        member.name.as_str().into(),
+        member.active.into(),
+        member.builtin_role.as_str().into(),
+        member.updated_at.into(),
+    ];
+    tx.execute(sql, args).await?;
+    Ok(())
+}
+
+/// Replaces a member's password.
+pub async fn set_password(tx: &mut Tx, ws: WorkspaceId, id: MemberId, hash: &str) -> Result<()> {
+    let sql = "UPDATE members SET password_hash = $3 WHERE workspace_id = $1 AND id = $2";
+    tx.execute(sql, [ws.into(), id.into(), hash.into()]).await?;
+    Ok(())
+}
+
+/// Removes a member.
+pub async fn delete(tx: &mut Tx, ws: WorkspaceId, id: MemberId) -> Result<()> {
+    tx.execute("DELETE FROM members WHERE workspace_id = $1 AND id = $2", [ws.into(), id.into()]).await?;
+    Ok(())
+}
+
+/// One member.
+pub async fn get(tx: &mut Tx, ws: WorkspaceId, id: MemberId) -> Result<Option<MemberRow>> {
+    let sql = "SELECT * FROM members WHERE workspace_id = $1 AND id = $2";
+    tx.row(sql, [ws.into(), id.into()]).await?.map(|row| read(&row)).transpose()
+}
+
+/// The member with this address, in whichever case and form.
+pub async fn get_by_email(tx: &mut Tx, ws: WorkspaceId, email: &Email) -> Result<Option<MemberRow>> {
+    let sql = "SELECT * FROM members WHERE workspace_id = $1 AND email_key = $2";
+    tx.row(sql, [ws.into(), email.key().into()]).await?.map(|row| read(&row)).transpose()
+}
+
+/// A page of the members, by age.
+pub async fn list(tx: &mut Tx, ws: WorkspaceId, page: &Page) -> Result<Vec<MemberRow>> {
+    let sql = "SELECT * FROM members WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+    let after = page.after.clone().unwrap_or_default();
+    tx.rows(sql, [ws.into(), after.into(), page.limit.into()]).await?.iter().map(read).collect()
+}
+
+/// The logins with this address, in every workspace.
+pub async fn logins(tx: &mut Tx, email: &Email) -> Result<Vec<Login>> {
+    let sql = "SELECT workspace_id, id, active, password_hash FROM members WHERE email_key = $1 ORDER BY id LIMIT 16";
+    let rows = tx.rows(sql, [email.key().into()]).await?;
+    let login = |row: &Row| {
+        Ok(Login {
+            workspace_id: row.parse("workspace_id")?,
+            member_id: row.parse("id")?,
+            active: row.bool("active")?,
+            password_hash: row.opt_text("password_hash")?,
+        })
+    };
+    rows.iter().map(login).collect()
+}
+
+/// How many owners could sign in, other than this member.
+pub async fn count_other_owners(tx: &mut Tx, ws: WorkspaceId, id: MemberId) -> Result<i64> {
+    let sql = "SELECT COUNT(*) AS n FROM members
+        WHERE workspace_id = $1 AND builtin_role = 'owner' AND active AND id <> $2";
+    tx.row(sql, [ws.into(), id.into()]).await?.map_or(Ok(0), |row| row.int("n"))
+}
+
+fn read(row: &Row) -> Result<MemberRow> {
+    Ok(MemberRow {
+        id: row.parse("id")?,
+        email: email(row)?,
+        name: row.text("name")?,
+        active: row.bool("active")?,
+        builtin_role: row.parse("builtin_role")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
+}
+
+fn email(row: &Row) -> Result<Email> {
+    Email::try_from(row.text("email")?).map_err(|error| Error::Corrupt("member", error.to_string()))
+}
+
+const SNAPSHOT: &str = "SELECT id, email, name, active, builtin_role FROM members WHERE workspace_id = $1";
+
+/// Every member, for the snapshot.
+pub(crate) async fn load_all(tx: &mut Tx, ws: WorkspaceId) -> Result<Vec<Member>> {
+    let mut groups: HashMap<MemberId, Vec<GroupId>> = HashMap::new();
+    let sql = "SELECT member_id, group_id FROM group_members WHERE workspace_id = $1";
+    for row in tx.rows(sql, [ws.into()]).await? {
+        groups.entry(row.parse("member_id")?).or_default().push(row.parse("group_id")?);
+    }
+    let mut roles: HashMap<MemberId, Vec<RoleId>> = HashMap::new();
+    let sql = "SELECT m.member_id, m.role_id FROM role_members m JOIN roles r ON r.id = m.role_id
+        WHERE r.workspace_id = $1";
+    for row in tx.rows(sql, [ws.into()]).await? {
+        roles.entry(row.parse("member_id")?).or_default().push(row.parse("role_id")?);
+    }
+    let rows = tx.rows(SNAPSHOT, [ws.into()]).await?;
+    let member = |row: &Row| {
+        let id = row.parse("id")?;
+        snapshot(row, id, groups.remove(&id).unwrap_or_default(), roles.remove(&id).unwrap_or_default())
+    };
+    rows.iter().map(member).collect()
+}
+
+/// One member, for the snapshot.
+pub(crate) async fn load(tx: &mut Tx, ws: WorkspaceId, id: MemberId) -> Result<Option<Member>> {
+    let sql = "SELECT id, email, name, active, builtin_role FROM members WHERE workspace_id = $1 AND id = $2";
+    let Some(row) = tx.row(sql, [ws.into(), id.into()]).await? else { return Ok(None) };
+    let groups = tx.rows("SELECT group_id FROM group_members WHERE member_id = $1", [id.into()]).await?;
+    let groups = groups.iter().map(|row| row.parse("group_id")).collect::<Result<Vec<_>>>()?;
+    let roles = tx.rows("SELECT role_id FROM role_members WHERE member_id = $1", [id.into()]).await?;
+    let roles = roles.iter().map(|row| row.parse("role_id")).collect::<Result<Vec<_>>>()?;
+    snapshot(&row, id, groups, roles).map(Some)
+}
+
+fn snapshot(row: &Row, id: MemberId, mut groups: Vec<GroupId>, mut roles: Vec<RoleId>) -> Result<Member> {
+    groups.sort_unstable();
+    roles.sort_unstable();
+    Ok(Member {
+        id,
+        email: email(row)?,
+        name: Arc::from(row.text("name")?),
+        active: row.bool("active")?,
+        builtin_role: row.parse("builtin_role")?,
+        groups: groups.into(),
+        roles: roles.into(),
+    })
+}

@@ -1,0 +1,145 @@
+//! Policies and their versions.
+
+use jiff::Timestamp;
+use provost_model::{Policy, PolicyId, WorkspaceId, name_key};
+
+use super::Page;
+use crate::Result;
+use crate::db::{Row, Tx};
+
+/// A version of a policy as admins see it.
+#[derive(Debug, Clone)]
+pub struct PolicyRow {
+    /// The policy's id.
+    pub id: PolicyId,
+    /// Its name at this version.
+    pub name: String,
+    /// Which version.
+    pub version: i64,
+    /// The `requirements.toml`.
+    pub contents: String,
+    /// The `config.toml` defaults.
+    pub defaults: Option<String>,
+    /// Who wrote this version: the id of a member or API key.
+    pub created_by: String,
+    /// When this version was written.
+    pub created_at: Timestamp,
+}
+
+/// Adds a policy with its first version.
+pub async fn insert(tx: &mut Tx, ws: WorkspaceId, policy: &PolicyRow) -> Result<()> {
+    let sql = "INSERT INTO policies (id, workspace_id, name, name_key, version, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $6)";
+    let args = [
+        policy.id.into(),
+        ws.into(),
+        policy.name.as_str().into(),
+        name_key(&policy.name).into(),
+        policy.version.into(),
+        policy.created_at.into(),
+    ];
+    tx.execute(sql, args).await?;
+    insert_version(tx, policy).await
+}
+
+/// Adds the next version of a policy and makes it the current one.
+pub async fn update(tx: &mut Tx, ws: WorkspaceId, policy: &PolicyRow) -> Result<()> {
+    let sql = "UPDATE policies SET name = $3, name_key = $4, version = $5, updated_at = $6
+        WHERE workspace_id = $1 AND id = $2";
+    let args = [
+        ws.into(),
+        policy.id.into(),
+        policy.name.as_str().into(),
+        name_key(&policy.name).into(),
+        policy.version.into(),
+        policy.created_at.into(),
+    ];
+    tx.execute(sql, args).await?;
+    insert_version(tx, policy).await
+}
+
+async fn insert_version(tx: &mut Tx, policy: &PolicyRow) -> Result<()> {
+    let sql = "INSERT INTO policy_versions (policy_id, version, name, contents, defaults, created_by, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let args = [
+        policy.id.into(),
+        policy.version.into(),
+        policy.name.as_str().into(),
+        policy.contents.as_str().into(),
+        policy.defaults.clone().into(),
+        policy.created_by.as_str().into(),
+        policy.created_at.into(),
+    ];
+    tx.execute(sql, args).await?;
+    Ok(())
+}
+
+/// Removes a policy and its versions.
+pub async fn delete(tx: &mut Tx, ws: WorkspaceId, id: PolicyId) -> Result<()> {
+    tx.execute("DELETE FROM policies WHERE workspace_id = $1 AND id = $2", [ws.into(), id.into()]).await?;
+    Ok(())
+}
+
+/// The current version of a policy.
+pub async fn get(tx: &mut Tx, ws: WorkspaceId, id: PolicyId) -> Result<Option<PolicyRow>> {
+    let sql = "SELECT v.* FROM policies p JOIN policy_versions v ON v.policy_id = p.id AND v.version = p.version
+        WHERE p.workspace_id = $1 AND p.id = $2";
+    tx.row(sql, [ws.into(), id.into()]).await?.map(|row| read(&row)).transpose()
+}
+
+/// The current versions of a page of the policies, by age.
+pub async fn list(tx: &mut Tx, ws: WorkspaceId, page: &Page) -> Result<Vec<PolicyRow>> {
+    let sql = "SELECT v.* FROM policies p JOIN policy_versions v ON v.policy_id = p.id AND v.version = p.version
+        WHERE p.workspace_id = $1 AND p.id > $2 ORDER BY p.id LIMIT $3";
+    let after = page.after.clone().unwrap_or_default();
+    tx.rows(sql, [ws.into(), after.into(), page.limit.into()]).await?.iter().map(read).collect()
+}
+
+/// One version of a policy.
+pub async fn get_version(tx: &mut Tx, ws: WorkspaceId, id: PolicyId, version: i64) -> Result<Option<PolicyRow>> {
+    let sql = "SELECT v.* FROM policies p JOIN policy_versions v ON v.policy_id = p.id
+        WHERE p.workspace_id = $1 AND p.id = $2 AND v.version = $3";
+    tx.row(sql, [ws.into(), id.into(), version.into()]).await?.map(|row| read(&row)).transpose()
+}
+
+/// The versions of a policy, newest first, older than `before` (none: from the newest).
+pub async fn list_versions(
+    tx: &mut Tx,
+    ws: WorkspaceId,
+    id: PolicyId,
+    before: Option<i64>,
+    limit: u32,
+) -> Result<Vec<PolicyRow>> {
+    let sql = "SELECT v.* FROM policies p JOIN policy_versions v ON v.policy_id = p.id
+        WHERE p.workspace_id = $1 AND p.id = $2 AND v.version < $3 ORDER BY v.version DESC LIMIT $4";
+    let before = before.unwrap_or(i64::MAX);
+    tx.rows(sql, [ws.into(), id.into(), before.into(), limit.into()]).await?.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<PolicyRow> {
+    Ok(PolicyRow {
+        id: row.parse("policy_id")?,
+        name: row.text("name")?,
+        version: row.int("version")?,
+        contents: row.text("contents")?,
+        defaults: row.opt_text("defaults")?,
+        created_by: row.text("created_by")?,
+        created_at: row.time("created_at")?,
+    })
+}
+
+/// Every policy, for the snapshot.
+pub(crate) async fn load_all(tx: &mut Tx, ws: WorkspaceId) -> Result<Vec<Policy>> {
+    let everything = Page { after: None, limit: u32::MAX };
+    Ok(list(tx, ws, &everything).await?.iter().map(snapshot).collect())
+}
+
+/// One policy, for the snapshot.
+pub(crate) async fn load(tx: &mut Tx, ws: WorkspaceId, id: PolicyId) -> Result<Option<Policy>> {
+    Ok(get(tx, ws, id).await?.as_ref().map(snapshot))
+}
+
+fn snapshot(row: &PolicyRow) -> Policy {
+    let version = u32::try_from(row.version).unwrap_or(u32::MAX);
+    Policy::new(row.id, &row.name, version, &row.contents, row.defaults.as_deref())
+}

@@ -1,0 +1,32 @@
+//! The ordered rules that give groups their policy.
+
+use provost_model::{PolicyId, PolicyRule, WorkspaceId};
+
+use crate::Result;
+use crate::db::Tx;
+
+/// The rules, in order.
+pub async fn list(tx: &mut Tx, ws: WorkspaceId) -> Result<Vec<PolicyRule>> {
+    let sql = "SELECT group_id, policy_id FROM policy_rules WHERE workspace_id = $1 ORDER BY position";
+    let rows = tx.rows(sql, [ws.into()]).await?;
+    let rule =
+        |row: &crate::Row| Ok(PolicyRule { group_id: row.parse("group_id")?, policy_id: row.parse("policy_id")? });
+    rows.iter().map(rule).collect()
+}
+
+/// Replaces the rules whole.
+pub async fn replace(tx: &mut Tx, ws: WorkspaceId, rules: &[PolicyRule]) -> Result<()> {
+    tx.execute("DELETE FROM policy_rules WHERE workspace_id = $1", [ws.into()]).await?;
+    for (position, rule) in (0i64..).zip(rules) {
+        let sql = "INSERT INTO policy_rules (workspace_id, position, group_id, policy_id) VALUES ($1, $2, $3, $4)";
+        tx.execute(sql, [ws.into(), position.into(), rule.group_id.into(), rule.policy_id.into()]).await?;
+    }
+    Ok(())
+}
+
+/// The positions of the rules that name a policy.
+pub async fn positions_of(tx: &mut Tx, ws: WorkspaceId, policy: PolicyId) -> Result<Vec<i64>> {
+    let sql = "SELECT position FROM policy_rules WHERE workspace_id = $1 AND policy_id = $2 ORDER BY position";
+    let rows = tx.rows(sql, [ws.into(), policy.into()]).await?;
+    rows.iter().map(|row| row.int("position")).collect()
+}

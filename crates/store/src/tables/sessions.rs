@@ -1,0 +1,73 @@
+//! Members signed in to the pages and the admin API with a cookie.
+
+use jiff::Timestamp;
+use provost_model::{MemberId, TokenHash, WorkspaceId};
+
+use crate::Result;
+use crate::db::Tx;
+
+/// A session.
+#[derive(Debug, Clone)]
+pub struct SessionRow {
+    /// Where.
+    pub workspace_id: WorkspaceId,
+    /// Who.
+    pub member_id: MemberId,
+    /// What writes must carry in `x-csrf-token`.
+    pub csrf_token: String,
+    /// When it was last used, to the minute.
+    pub last_used_at: Timestamp,
+    /// When it ends whatever happens.
+    pub expires_at: Timestamp,
+}
+
+/// Adds a session.
+pub async fn insert(tx: &mut Tx, hash: &TokenHash, session: &SessionRow) -> Result<()> {
+    let sql = "INSERT INTO sessions (hash, workspace_id, member_id, csrf_token, created_at, last_used_at, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $5, $6)";
+    let args = [
+        hash.into(),
+        session.workspace_id.into(),
+        session.member_id.into(),
+        session.csrf_token.as_str().into(),
+        session.last_used_at.into(),
+        session.expires_at.into(),
+    ];
+    tx.execute(sql, args).await?;
+    Ok(())
+}
+
+/// The session behind a cookie.
+pub async fn get(tx: &mut Tx, hash: &TokenHash) -> Result<Option<SessionRow>> {
+    let row = tx.row("SELECT * FROM sessions WHERE hash = $1", [hash.into()]).await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(SessionRow {
+        workspace_id: row.parse("workspace_id")?,
+        member_id: row.parse("member_id")?,
+        csrf_token: row.text("csrf_token")?,
+        last_used_at: row.time("last_used_at")?,
+        expires_at: row.time("expires_at")?,
+    }))
+}
+
+/// Notes that a session was used.
+pub async fn set_last_used(tx: &mut Tx, hash: &TokenHash, at: Timestamp) -> Result<()> {
+    tx.execute("UPDATE sessions SET last_used_at = $2 WHERE hash = $1", [hash.into(), at.into()]).await?;
+    Ok(())
+}
+
+/// Ends a session.
+pub async fn delete(tx: &mut Tx, hash: &TokenHash) -> Result<()> {
+    tx.execute("DELETE FROM sessions WHERE hash = $1", [hash.into()]).await?;
+    Ok(())
+}
+
+/// Ends every session of a member; how many.
+pub async fn delete_all(tx: &mut Tx, member: MemberId) -> Result<u64> {
+    tx.execute("DELETE FROM sessions WHERE member_id = $1", [member.into()]).await
+}
+
+/// Forgets sessions that ended by themselves.
+pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
+    tx.execute("DELETE FROM sessions WHERE expires_at < $1", [now.into()]).await
+}

@@ -1,0 +1,4 @@
+//! placeholder
+
+pub mod codex;
+pub mod upstream;
