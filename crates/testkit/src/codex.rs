@@ -15,7 +15,7 @@
 //! # What a test can rely on
 //! Observed on Debian 12, as root in a virtual machine and with the features that [`Device`] switches off:
 //! * `codex exec` with one turn takes 0.3 to 0.7 s, with one tool call 0.1 s more; a device login
-//!   takes as long as the polling interval, and an `app-server` is ready in 0.2 s.
+//!   takes as long as the polling interval, and an `app-server` is ready in 0.3 to 0.6 s.
 //! * The Linux sandbox works, also as root, through the bubblewrap that the npm package carries (a
 //!   warning on stderr says so when `bwrap` is not on `PATH`). It needs mount and user namespaces from the
 //!   kernel. In `read-only` a command really cannot write anywhere, `/tmp` and `$HOME` included
@@ -25,8 +25,14 @@
 //! * The shell tool is `exec_command` with argument `cmd` in both versions, as long as the server
 //!   lists the model with `shell_type` `shell_command` (see [`Reply::shell`](crate::upstream::Reply::shell)).
 //!   With the built-in catalogue 0.169.0 offers one JavaScript tool `exec` instead: name a listed model with `-m`.
-//! * A tool's failure does not fail `codex exec`: the output goes back to the model, so look at the upstream's next
-//!   request or at the file system, not at the exit code.
+//! * A command that fails, or that policy rejects, does not fail `codex exec`, and one that ends with a
+//!   code other than 0 is not even shown on stderr: look at what the model was told
+//!   ([`Recorded::tool_output`](crate::upstream::Recorded::tool_output)) and at the file system.
+//! * `codex exec` of 0.169.0 always starts with approval policy `never`, and when that meets a policy
+//!   without `danger-full-access`, it refuses to start such a request (exit 1, "…cannot be used because
+//!   requirements do not allow `sandbox_mode = "danger-full-access"`…"). To see the request *held to
+//!   read-only* the policy must also name `allowed_approval_policies = ["on-request"]`. 0.130.0 holds it
+//!   either way, and 0.169.0 so holds a `workspace-write` request.
 //! * 0.130.0 knows no `at-…` access token ("invalid agent identity JWT format"), no
 //!   `CODEX_APP_SERVER_LOGIN_ISSUER` (its browser sign-in goes to the vendor) and no `--print-startup-config`.
 

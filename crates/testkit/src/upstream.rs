@@ -168,7 +168,7 @@ async fn answer(State(state): State<Shared>, request: Request) -> Response {
             let model = recorded.body["model"].as_str().unwrap_or("gpt-test").to_owned();
             (recorded, model)
         }
-        Err(refusal) => return refusal,
+        Err(why) => return (StatusCode::BAD_REQUEST, why).into_response(),
     };
     let ticket = recorded::Ticket::open(&state.log, recorded);
 

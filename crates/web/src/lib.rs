@@ -1,3 +1,42 @@
-//! placeholder
+//! How HTTP is spoken here: who calls and what they may, one error type, bodies, pages, limits, the
+//! outgoing client. No business rules.
 
+mod answer;
+mod app;
+mod body;
+mod caller;
+mod client;
+mod cursor;
+mod door;
+mod error;
+mod etag;
+mod idempotency;
+mod keys;
 pub mod limits;
+mod metrics;
+mod origin;
+mod outgoing;
+pub mod pages;
+mod permit;
+mod rate_limit;
+mod secret;
+mod session;
+
+pub use answer::{Created, List};
+pub use app::{App, AppParts};
+pub use body::{Json, PathId, PathIds, Query};
+pub use caller::{Caller, Principal};
+pub use client::{Client, Refusal, Via};
+pub use cursor::ListQuery;
+pub use door::{RequestId, door};
+pub use error::{Error, ErrorBody, Result};
+pub use etag::Etag;
+pub use idempotency::idempotency;
+pub use keys::{AccessClaims, Keys};
+pub use metrics::Metrics;
+pub use origin::origin;
+pub use outgoing::{literal_address, outgoing_client};
+pub use permit::{Allows, AnyMember, Permit, permits};
+pub use rate_limit::RateLimit;
+pub use secret::{Secret, hash_secret};
+pub use session::{Session, SessionCookie};

@@ -1,1 +1,78 @@
-//! placeholder
+//! The policy linter: says before publication what a Codex client will say after it.
+//!
+//! A client that cannot load a policy refuses to start, and so does every other client that receives the policy. The
+//! linter therefore has one hard promise: [`Severity::Error`] means exactly "client 0.169.0 refuses this", which
+//! recorded verdicts of the real client check (`tests/fixtures`). Everything that loads but does nothing, or something
+//! other than its author meant, is a [`Severity::Warning`].
+//!
+//! A text passes four stages: [`document`] parses it into a tree whose nodes know their place, [`check`] walks that
+//! tree along the [`schema`], [`merge`] combines the layers of one device, and [`rules`] judges the merged policy.
+
+mod check;
+mod defaults;
+mod document;
+mod merge;
+mod problem;
+mod regex_lite;
+mod report;
+mod rules;
+mod schema;
+mod suggest;
+
+pub use problem::{Problem, Severity};
+
+use document::Node;
+use report::Report;
+
+/// The longest policy text the linter accepts, in bytes.
+pub const MAX_BYTES: usize = 1 << 20;
+
+/// The most problems one call returns; errors come before warnings when there are more.
+pub const MAX_PROBLEMS: usize = 200;
+
+/// Lints one `requirements.toml` as a cloud-delivered policy. Problems are sorted by line and column; the policy is
+/// valid if none of them is an error.
+#[must_use]
+pub fn requirements(contents: &str) -> Vec<Problem> {
+    requirements_layers(&[contents])
+}
+
+/// Lints the policies of one device, strongest first, as the client merges them: each for itself, and then what only
+/// arises from their combination. Problems are sorted by layer, line and column.
+#[must_use]
+pub fn requirements_layers(layers: &[&str]) -> Vec<Problem> {
+    let mut report = Report::default();
+    let trees = parse_all(layers, &mut report);
+    for tree in &trees {
+        check::check(tree, &schema::ROOT, &mut report);
+        rules::layer(tree, &mut report);
+    }
+    // A layer that is no TOML leaves nothing sensible to merge.
+    if trees.len() == layers.len() {
+        let merged = merge::layers(trees, &mut report);
+        rules::policy(&merged, &mut report);
+    }
+    report.finish(layers)
+}
+
+/// Lints a `config.toml` fragment delivered as managed defaults: TOML syntax, and the values that keep a client from
+/// starting.
+#[must_use]
+pub fn defaults(contents: &str) -> Vec<Problem> {
+    let mut report = Report::default();
+    let layers = [contents];
+    for tree in parse_all(&layers, &mut report) {
+        defaults::check(&tree, &mut report);
+    }
+    report.finish(&layers)
+}
+
+/// What the key at a dotted path of a policy does, for hover texts: `explain("rules.prefix_rules")`.
+#[must_use]
+pub fn explain(path: &str) -> Option<&'static str> {
+    schema::explain(&schema::ROOT, path)
+}
+
+fn parse_all<'a>(layers: &[&'a str], report: &mut Report) -> Vec<Node<'a>> {
+    layers.iter().enumerate().filter_map(|(layer, text)| document::parse(layer, text, report)).collect()
+}

@@ -5,17 +5,17 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use serde::Deserialize;
 
 use super::settings::way_out;
 
 /// `postgres://…` or `sqlite:FILE`.
 ///
-/// Reading one never fails, because the tools that read flags and files quote what they refuse;
+/// Reading one from a flag never fails, because clap quotes what it refuses;
 /// [`DatabaseUrl::checked`] looks at it afterwards and quotes nothing.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "String")]
+#[serde(try_from = "String")]
 pub struct DatabaseUrl(String);
 
 impl DatabaseUrl {
@@ -29,10 +29,9 @@ impl DatabaseUrl {
         &self.0
     }
 
-    /// The database file, when it is SQLite: what follows `sqlite:` (`sqlite://` too).
+    /// The database file, when it is SQLite.
     pub fn sqlite_file(&self) -> Option<&Path> {
-        let rest = self.0.strip_prefix("sqlite:")?;
-        Some(Path::new(rest.strip_prefix("//").unwrap_or(rest)))
+        self.0.strip_prefix("sqlite:").map(Path::new)
     }
 
     /// Whether this is PostgreSQL.
@@ -41,11 +40,16 @@ impl DatabaseUrl {
     }
 
     pub(super) fn checked(self) -> Result<Self> {
-        if self.is_postgres() || self.sqlite_file().is_some_and(|file| !file.as_os_str().is_empty()) {
-            Ok(self)
-        } else {
-            bail!("the database URL is neither PostgreSQL's nor SQLite's\n  {}", way_out("database_url"))
+        self.known().map_err(|error| anyhow!("the database URL: {error}\n  {}", way_out("database_url")))
+    }
+
+    /// Itself with a known scheme. `sqlite://PATH`, as other tools write it, becomes `sqlite:PATH`.
+    fn known(mut self) -> Result<Self, &'static str> {
+        if let Some(path) = self.0.strip_prefix("sqlite://") {
+            self.0 = format!("sqlite:{path}");
         }
+        let file = self.sqlite_file().is_some_and(|file| !file.as_os_str().is_empty());
+        if file || self.is_postgres() { Ok(self) } else { Err("neither PostgreSQL's nor SQLite's") }
     }
 }
 
@@ -80,9 +84,11 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-impl From<String> for DatabaseUrl {
-    fn from(url: String) -> Self {
-        Self(url)
+impl TryFrom<String> for DatabaseUrl {
+    type Error = &'static str;
+
+    fn try_from(url: String) -> Result<Self, &'static str> {
+        Self(url).known()
     }
 }
 
@@ -111,7 +117,7 @@ mod tests {
             ("sqlite:data/provost.db", "sqlite:data/provost.db"),
             ("mysql://me:s3cret@db/provost", "(not a database URL)"),
         ] {
-            let url = DatabaseUrl::from(url.to_owned());
+            let url = DatabaseUrl(url.to_owned());
             assert_eq!(url.to_string(), shown);
             assert_eq!(format!("{url:?}"), format!("DatabaseUrl({shown})"));
         }
@@ -120,7 +126,8 @@ mod tests {
     #[test]
     fn the_file_of_a_sqlite_url_is_found_in_both_spellings() {
         for url in ["sqlite:/var/lib/provost.db", "sqlite:///var/lib/provost.db"] {
-            let url = DatabaseUrl::from(url.to_owned());
+            let url = DatabaseUrl(url.to_owned()).known().expect("SQLite's");
+            assert_eq!(url.expose(), "sqlite:/var/lib/provost.db");
             assert_eq!(url.sqlite_file(), Some(Path::new("/var/lib/provost.db")));
         }
     }

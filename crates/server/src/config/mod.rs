@@ -72,7 +72,9 @@ impl Config {
         let file = path.as_deref().map(file::read).transpose()?.unwrap_or_default();
         let limits = environment::limits(file.limits.unwrap_or_default(), variable)?;
         let network = environment::network(file.network.clone().unwrap_or_default(), variable)?;
-        let transport = Transport::choose([&args.settings, &environment, &file])?;
+        let file_name = path.as_deref().unwrap_or(Path::new("")).display().to_string();
+        let transport =
+            Transport::choose([("flags", &args.settings), ("environment", &environment), (&file_name, &file)])?;
         let settings = args.settings.or(environment).or(file);
 
         let data = settings.data.unwrap_or_else(|| PathBuf::from(DEFAULT_DATA));

@@ -51,19 +51,19 @@ impl PublicUrl {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidPublicUrl {
     /// It cannot be read, or has no `http://` or `https://`.
-    NotAUrl,
+    Unreadable,
     /// It has a path, a query, a fragment or user information.
-    NotAnOrigin,
+    MoreThanOrigin,
     /// It is plain HTTP for other machines.
-    NotHttps,
+    Plaintext,
 }
 
 impl fmt::Display for InvalidPublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotAUrl => "expected https://HOST or https://HOST:PORT",
-            Self::NotAnOrigin => "a public URL has a host and a port and nothing after them",
-            Self::NotHttps => "it must be https: Codex refuses plain HTTP from other machines",
+            Self::Unreadable => "expected https://HOST or https://HOST:PORT",
+            Self::MoreThanOrigin => "a public URL has a host and a port and nothing after them",
+            Self::Plaintext => "it must be https: Codex refuses plain HTTP from other machines",
         })
     }
 }
@@ -74,31 +74,31 @@ impl FromStr for PublicUrl {
     type Err = InvalidPublicUrl;
 
     fn from_str(text: &str) -> Result<Self, InvalidPublicUrl> {
-        let uri: Uri = text.parse().map_err(|_| InvalidPublicUrl::NotAUrl)?;
+        let uri: Uri = text.parse().map_err(|_| InvalidPublicUrl::Unreadable)?;
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-            return Err(InvalidPublicUrl::NotAUrl);
+            return Err(InvalidPublicUrl::Unreadable);
         };
         if *scheme != Scheme::HTTPS && *scheme != Scheme::HTTP {
-            return Err(InvalidPublicUrl::NotAUrl);
+            return Err(InvalidPublicUrl::Unreadable);
         }
         let host = authority.host().to_ascii_lowercase();
         let beyond = uri.path() != "/" || text.contains(['?', '#', '@']);
         if beyond || host.is_empty() {
-            return Err(InvalidPublicUrl::NotAnOrigin);
+            return Err(InvalidPublicUrl::MoreThanOrigin);
         }
         let default_port = if *scheme == Scheme::HTTPS { 443 } else { 80 };
         let port = match authority.port_u16() {
             Some(port) if port == default_port => String::new(),
             Some(port) => format!(":{port}"),
             // `https://host:` and `https://host:99999` read as "no port" here.
-            None if authority.as_str().len() != host.len() => return Err(InvalidPublicUrl::NotAUrl),
+            None if authority.as_str().len() != host.len() => return Err(InvalidPublicUrl::Unreadable),
             None => String::new(),
         };
         let url = Self { origin: format!("{scheme}://{host}{port}"), host };
         let ip: Option<IpAddr> = url.host().parse().ok();
         let this_machine = url.host == "localhost" || ip.is_some_and(|ip| ip.is_loopback());
         if !url.is_https() && !this_machine {
-            return Err(InvalidPublicUrl::NotHttps);
+            return Err(InvalidPublicUrl::Plaintext);
         }
         Ok(url)
     }
@@ -144,17 +144,17 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        use InvalidPublicUrl::{NotAUrl, NotAnOrigin, NotHttps};
+        use InvalidPublicUrl::{MoreThanOrigin, Plaintext, Unreadable};
         for (text, error) in [
-            ("", NotAUrl),
-            ("codex.corp", NotAUrl),
-            ("ftp://codex.corp", NotAUrl),
-            ("https://codex.corp:99999", NotAUrl),
-            ("https://codex.corp/path", NotAnOrigin),
-            ("https://codex.corp?a=b", NotAnOrigin),
-            ("https://codex.corp/#a", NotAnOrigin),
-            ("https://me:pw@codex.corp", NotAnOrigin),
-            ("http://codex.corp", NotHttps),
+            ("", Unreadable),
+            ("codex.corp", Unreadable),
+            ("ftp://codex.corp", Unreadable),
+            ("https://codex.corp:99999", Unreadable),
+            ("https://codex.corp/path", MoreThanOrigin),
+            ("https://codex.corp?a=b", MoreThanOrigin),
+            ("https://codex.corp/#a", MoreThanOrigin),
+            ("https://me:pw@codex.corp", MoreThanOrigin),
+            ("http://codex.corp", Plaintext),
         ] {
             assert_eq!(text.parse::<PublicUrl>(), Err(error), "{text}");
         }

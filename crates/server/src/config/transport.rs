@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use super::Settings;
 
@@ -33,39 +33,41 @@ impl Transport {
         }
     }
 
-    /// The choice of the strongest layer that makes one; `None` when none does.
-    pub(super) fn choose(strongest_first: [&Settings; 3]) -> Result<Option<Self>> {
-        for layer in strongest_first {
-            if let Some(choice) = Self::of_layer(layer)? {
+    /// The choice of the strongest layer that makes one; `None` when none does. Each layer comes
+    /// with what an error calls it.
+    pub(super) fn choose(strongest_first: [(&str, &Settings); 3]) -> Result<Option<Self>> {
+        for (source, layer) in strongest_first {
+            if let Some(choice) = Self::of_layer(layer).map_err(|error| anyhow!("{source}: {error}"))? {
                 return Ok(Some(choice));
             }
         }
         Ok(None)
     }
 
-    fn of_layer(layer: &Settings) -> Result<Option<Self>> {
+    fn of_layer(layer: &Settings) -> Result<Option<Self>, &'static str> {
         let behind_proxy = layer.behind_proxy == Some(true);
         let files = match (&layer.tls_cert, &layer.tls_key) {
             (None, None) => None,
             (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
-            (Some(_), None) => bail!("--tls-cert needs its private key\n  add --tls-key FILE"),
-            (None, Some(_)) => bail!("--tls-key needs its certificate\n  add --tls-cert FILE"),
+            (Some(_), None) => return Err(KEY_MISSING),
+            (None, Some(_)) => return Err(CERTIFICATE_MISSING),
         };
         match (files, layer.tls, behind_proxy) {
             (None, None, false) => Ok(None),
             (None, None, true) => Ok(Some(Self::BehindProxy)),
             (None, Some(_), false) => Ok(Some(Self::SelfSigned)),
             (Some((cert, key)), None, false) => Ok(Some(Self::Files { cert, key })),
-            (Some(_), Some(_), _) => {
-                bail!("--tls self-signed and --tls-cert exclude each other\n  keep one of them")
-            }
-            (_, _, true) => bail!(
-                "--behind-proxy speaks plain HTTP, so a certificate would not be used\n  \
-                 keep --behind-proxy, or let Provost do TLS itself without it"
-            ),
+            (Some(_), Some(_), _) => Err(TWO_CERTIFICATES),
+            (_, _, true) => Err(CERTIFICATE_UNUSED),
         }
     }
 }
+
+const KEY_MISSING: &str = "tls_cert needs its private key\n  add tls_key (--tls-key FILE)";
+const CERTIFICATE_MISSING: &str = "tls_key needs its certificate\n  add tls_cert (--tls-cert FILE)";
+const TWO_CERTIFICATES: &str = "tls = self-signed and tls_cert exclude each other\n  keep one of them";
+const CERTIFICATE_UNUSED: &str = "behind_proxy speaks plain HTTP, so a certificate would not be \
+    used\n  keep behind_proxy, or let Provost do TLS itself without it";
 
 /// Deny by default: nothing beyond this machine is served in the clear, or with a certificate that
 /// nobody asked for.

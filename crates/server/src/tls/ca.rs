@@ -72,7 +72,7 @@ impl PrivateCa {
     ///
     /// # Errors
     /// A file cannot be read or written; the CA's certificate is there without its key and a new
-    /// server certificate is due; the CA has expired or its two files do not belong together.
+    /// server certificate is due; the CA's two files do not belong together.
     pub fn ensure(&self, names: &[ServerName<'static>], now: Timestamp) -> Result<bool> {
         let _lock = files::lock(&self.directory)?;
         let key = self.ca_key(now)?;
@@ -90,9 +90,9 @@ impl PrivateCa {
         self.issue(&key, names, now)?;
         self.check(names, now).with_context(|| {
             format!(
-                "the CA in {dir} cannot issue a valid certificate: it has expired, or {ca} and its \
-                 key do not belong together\n  move {dir} away to make a new CA, which every client \
-                 must then trust",
+                "the CA in {dir} cannot issue a valid certificate: {ca} and its key do not belong \
+                 together\n  put the right one back, or move {dir} away to make a new CA, which \
+                 every client must then trust",
                 dir = self.directory.display(),
                 ca = self.certificate().display(),
             )

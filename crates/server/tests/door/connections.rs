@@ -63,10 +63,7 @@ async fn a_client_that_trusts_the_ca_is_served_over_http2_and_http1() {
 #[tokio::test]
 async fn plain_http_on_the_tls_port_is_dropped_without_harm() {
     let data = tempfile::tempdir().unwrap();
-    let door = Door {
-        tls: Some(certificate(data.path(), &[]).acceptor().unwrap()),
-        ..Door::default()
-    };
+    let door = Door { tls: Some(certificate(data.path(), &[]).acceptor().unwrap()), ..Door::default() };
     let open = open(door, echo()).await;
     // One that never begins its handshake stands beside it and hinders nobody.
     let _silent = TcpStream::connect(open.address).await.unwrap();

@@ -48,12 +48,7 @@ fn certificate(data: &Path, hosts: &[&str]) -> Certificate {
 fn client(data: &Path) -> reqwest::Client {
     let pem = std::fs::read(PrivateCa::in_data(data).certificate()).unwrap();
     let ca = reqwest::Certificate::from_pem(&pem).unwrap();
-    reqwest::Client::builder()
-        .tls_certs_only([ca])
-        .no_proxy()
-        .timeout(Duration::from_secs(5))
-        .build()
-        .unwrap()
+    reqwest::Client::builder().tls_certs_only([ca]).no_proxy().timeout(Duration::from_secs(5)).build().unwrap()
 }
 
 /// Limits of a test that waits for a deadline: the shortest there are.

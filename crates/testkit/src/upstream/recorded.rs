@@ -1,8 +1,7 @@
 //! What the upstream remembers of a request, and how its answer ended.
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, Method, header};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -43,22 +42,30 @@ impl Recorded {
         self.method == Method::POST && self.path.split('?').next().is_some_and(|path| path.ends_with("/responses"))
     }
 
+    /// What the client reports back of the last tool the model asked for: the command's output and exit
+    /// code, or why it was rejected. `None` when the turn reports none.
+    #[must_use]
+    pub fn tool_output(&self) -> Option<&str> {
+        let items = self.body["input"].as_array()?;
+        items.iter().rev().find(|item| item["type"] == "function_call_output")?["output"].as_str()
+    }
+
     /// A header as text; `None` when it is missing or not ASCII.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    pub(super) async fn read(request: Request) -> Result<Self, Response> {
+    /// Reads all of a request; the error is for the client.
+    pub(super) async fn read(request: Request) -> Result<Self, &'static str> {
         let (parts, body) = request.into_parts();
-        let refuse = |why: &str| Err((StatusCode::BAD_REQUEST, why.to_owned()).into_response());
         let Ok(mut body) = axum::body::to_bytes(body, BODY_LIMIT).await else {
-            return refuse("the body could not be read");
+            return Err("the body could not be read");
         };
         if parts.headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding == "zstd") {
             match zstd::stream::decode_all(&*body) {
                 Ok(plain) => body = plain.into(),
-                Err(_) => return refuse("the body is not zstd"),
+                Err(_) => return Err("the body is not zstd"),
             }
         }
         Ok(Self {

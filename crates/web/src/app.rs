@@ -1,0 +1,47 @@
+use std::ops::Deref;
+use std::sync::Arc;
+
+use provost_store::Store;
+
+use crate::limits::Limits;
+use crate::{Keys, Metrics, RateLimit};
+
+/// What every handler may use. Cheap to clone; every clone is the same one.
+#[derive(Clone)]
+pub struct App {
+    parts: Arc<AppParts>,
+}
+
+/// The parts of an [`App`].
+pub struct AppParts {
+    /// The memory.
+    pub store: Store,
+    /// Where clients and browsers reach this Provost, without a slash at the end.
+    pub public_url: String,
+    /// The limits of the configuration.
+    pub limits: Limits,
+    /// The keys that sign access tokens.
+    pub keys: Keys,
+    /// The counters of `/metrics`.
+    pub metrics: Metrics,
+    /// Calls upstreams.
+    pub http: reqwest::Client,
+    /// Slows down who guesses passwords, per account and per address.
+    pub sign_ins: RateLimit,
+    /// Slows down who guesses codes and tokens, per address.
+    pub guesses: RateLimit,
+}
+
+impl App {
+    /// From its parts.
+    pub fn new(parts: AppParts) -> Self {
+        Self { parts: Arc::new(parts) }
+    }
+}
+
+impl Deref for App {
+    type Target = AppParts;
+    fn deref(&self) -> &AppParts {
+        &self.parts
+    }
+}

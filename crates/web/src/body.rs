@@ -1,0 +1,115 @@
+//! What requests carry: bodies, queries, ids in paths; each with an error that names what is wrong.
+
+use std::str::FromStr;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use crate::{App, Error};
+
+/// A JSON body.
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Error> {
+        let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let is_json = content_type.is_some_and(|text| {
+            let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+        });
+        if !is_json {
+            let message = "send JSON, with `content-type: application/json`";
+            return Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", message));
+        }
+        let bytes = Bytes::from_request(request, app).await.map_err(|rejection| too_large(&rejection))?;
+        parse(&bytes).map(Self)
+    }
+}
+
+fn too_large(rejection: &BytesRejection) -> Error {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return Error::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is larger than the limit");
+    }
+    Error::bad_request("body_unreadable", "the body could not be read to its end")
+}
+
+/// Reads JSON; an error says where.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        match inner.classify() {
+            serde_json::error::Category::Data => {
+                let field = unknown_field(&inner.to_string()).unwrap_or(path);
+                // serde's sentence ends with a place in the text, which says less than the field.
+                let message = inner.to_string();
+                let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+                Error::invalid(field, "invalid_field", message)
+            }
+            _ => Error::bad_request("malformed_json", format!("the body is not JSON: {inner}")),
+        }
+    })?;
+    deserializer
+        .end()
+        .map_err(|error| Error::bad_request("malformed_json", format!("the body is not JSON: {error}")))?;
+    Ok(parsed)
+}
+
+/// The name in serde's "unknown field `x`, expected …".
+fn unknown_field(message: &str) -> Option<String> {
+    let rest = message.strip_prefix("unknown field `").or_else(|| message.strip_prefix("missing field `"))?;
+    rest.split('`').next().map(str::to_owned)
+}
+
+/// A query string.
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Error> {
+        let query = axum::extract::Query::<T>::try_from_uri(&parts.uri);
+        let query = query.map_err(|rejection| {
+            let message = rejection.body_text();
+            let message = message.strip_prefix("Failed to deserialize query string: ").unwrap_or(&message).to_owned();
+            let field = unknown_field(&message).or_else(|| message.split(':').next().map(str::to_owned));
+            Error::invalid(field.unwrap_or_default(), "invalid_query", message)
+        })?;
+        Ok(Self(query.0))
+    }
+}
+
+/// The id in a path. One that is not an id of its kind is simply not there: 404.
+pub struct PathId<T>(pub T);
+
+impl<T: FromStr> FromRequestParts<App> for PathId<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        let path = Path::<String>::from_request_parts(parts, app).await;
+        let Path(id) = path.map_err(|_| Error::not_found("thing"))?;
+        id.parse().map(Self).map_err(|_| Error::not_found("thing"))
+    }
+}
+
+/// The two ids in a path.
+pub struct PathIds<A, B>(pub A, pub B);
+
+impl<A: FromStr, B: FromStr> FromRequestParts<App> for PathIds<A, B> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        let path = Path::<(String, String)>::from_request_parts(parts, app).await;
+        let Path((a, b)) = path.map_err(|_| Error::not_found("thing"))?;
+        let (Ok(a), Ok(b)) = (a.parse(), b.parse()) else { return Err(Error::not_found("thing")) };
+        Ok(Self(a, b))
+    }
+}

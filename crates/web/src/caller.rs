@@ -1,0 +1,104 @@
+use std::sync::Arc;
+
+use http::request::Parts;
+use provost_model::event::{Actor, Origin};
+use provost_model::{ApiKey, ApiKeyStatus, Member, Permission, PermissionSet, Workspace};
+use provost_store::Change;
+
+use crate::client::bearer;
+use crate::{App, Error, Result, Session, hash_secret, origin};
+
+/// Who calls the admin API.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The workspace of the credential, as it is at this moment.
+    pub workspace: Arc<Workspace>,
+    /// Who.
+    pub principal: Principal,
+    /// From where.
+    pub origin: Origin,
+}
+
+/// The kinds of callers.
+#[derive(Debug, Clone)]
+pub enum Principal {
+    /// A member with a session.
+    Member(Arc<Member>),
+    /// An API key.
+    ApiKey(Arc<ApiKey>),
+}
+
+impl Caller {
+    /// What the caller may do.
+    pub fn permissions(&self) -> PermissionSet {
+        match &self.principal {
+            Principal::Member(member) => self.workspace.permissions(member),
+            Principal::ApiKey(key) => key.permissions(),
+        }
+    }
+
+    /// Whether the caller may.
+    pub fn may(&self, permission: Permission) -> bool {
+        self.permissions().contains(permission)
+    }
+
+    /// Nobody hands out power over others that they do not hold.
+    pub fn may_grant(&self, granted: PermissionSet) -> Result<()> {
+        let beyond = granted.without(self.permissions()).iter().find(|permission| permission.is_administrative());
+        let Some(permission) = beyond else { return Ok(()) };
+        let message = format!("you cannot grant `{permission}`, which you do not hold: ask an owner of the workspace");
+        let error = Error::new(http::StatusCode::FORBIDDEN, "cannot_grant_more_than_you_hold", message);
+        Err(error.with_details(serde_json::json!({ "permission": permission })))
+    }
+
+    /// Who that is, for events.
+    pub fn actor(&self) -> Actor {
+        match &self.principal {
+            Principal::Member(member) => Actor::member(member.id, &member.email),
+            Principal::ApiKey(key) => Actor::api_key(key.id),
+        }
+    }
+
+    /// The id of the member or key.
+    pub fn id(&self) -> String {
+        match &self.principal {
+            Principal::Member(member) => member.id.to_string(),
+            Principal::ApiKey(key) => key.id.to_string(),
+        }
+    }
+
+    /// Begins a change of the caller's workspace.
+    pub async fn change(&self, app: &App) -> Result<Change> {
+        Ok(app.store.change(self.workspace.id, self.actor(), self.origin.clone()).await?)
+    }
+
+    /// Who calls: an API key, or a member's session.
+    pub async fn resolve(app: &App, parts: &mut Parts) -> Result<Self> {
+        // Resolved once for a request, however many layers ask.
+        if let Some(caller) = parts.extensions.get::<Self>() {
+            return Ok(caller.clone());
+        }
+        let caller = match bearer(parts) {
+            Some(token) => by_api_key(app, parts, token).ok_or_else(|| {
+                Error::unauthorized("the API key is not known, expired, revoked, or waits for approval")
+            })?,
+            None => <Session as axum::extract::FromRequestParts<App>>::from_request_parts(parts, app).await?.caller,
+        };
+        parts.extensions.insert(caller.clone());
+        Ok(caller)
+    }
+}
+
+fn by_api_key(app: &App, parts: &Parts, token: &str) -> Option<Caller> {
+    let hash = hash_secret(token);
+    let now = app.store.clock().now();
+    let world = app.store.world();
+    let found = world.workspaces.values().find_map(|workspace| Some((workspace, workspace.api_keys.get(&hash)?)));
+    let (workspace, key) = found?;
+    let works = key.status == ApiKeyStatus::Active && key.expires_at.is_none_or(|at| at > now);
+    works.then(|| Caller {
+        workspace: workspace.clone(),
+        principal: Principal::ApiKey(key.clone()),
+        origin: origin(parts),
+    })
+}

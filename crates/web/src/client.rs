@@ -1,0 +1,105 @@
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use provost_model::event::{Actor, Origin};
+use provost_model::{AccessTokenId, GrantId, Member, Permission, Workspace};
+
+use crate::{App, Error, hash_secret, origin};
+
+/// A member who calls through a Codex client: a signed-in one, or one with an access token.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// The workspace, as it is at this moment.
+    pub workspace: Arc<Workspace>,
+    /// The member.
+    pub member: Arc<Member>,
+    /// By which credential.
+    pub via: Via,
+    /// From where.
+    pub origin: Origin,
+}
+
+/// By which credential a client calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// Signed in.
+    Grant(GrantId),
+    /// An access token.
+    AccessToken(AccessTokenId),
+}
+
+/// Why a bearer is nobody.
+#[derive(Debug, Clone)]
+pub enum Refusal {
+    /// There is no bearer token, or not one of ours, or it expired or was revoked.
+    Unknown,
+    /// It is one of ours, of a member who is suspended.
+    Suspended(Client),
+}
+
+impl Client {
+    /// Whether the member may.
+    pub fn may(&self, permission: Permission) -> bool {
+        self.workspace.may(&self.member, permission)
+    }
+
+    /// Who that is, for events.
+    pub fn actor(&self) -> Actor {
+        Actor::member(self.member.id, &self.member.email)
+    }
+
+    /// Who calls. Reads the snapshot and no database.
+    pub async fn resolve(app: &App, parts: &Parts) -> Result<Self, Refusal> {
+        let token = bearer(parts).ok_or(Refusal::Unknown)?;
+        let found = if token.starts_with("at-") { by_access_token(app, token) } else { by_grant(app, token).await };
+        let (workspace, member, via, is_live) = found.ok_or(Refusal::Unknown)?;
+        let is_active = member.active;
+        let client = Self { workspace, member, via, origin: origin(parts) };
+        match (is_active, is_live) {
+            (true, true) => Ok(client),
+            (false, _) => Err(Refusal::Suspended(client)),
+            (true, false) => Err(Refusal::Unknown),
+        }
+    }
+}
+
+type Found = (Arc<Workspace>, Arc<Member>, Via, bool);
+
+/// There are few workspaces, so each is asked.
+fn by_access_token(app: &App, token: &str) -> Option<Found> {
+    let hash = hash_secret(token);
+    let now = app.store.clock().now();
+    app.store.world().workspaces.values().find_map(|workspace| {
+        let token = workspace.access_tokens.get(&hash)?;
+        let member = workspace.members.get(&token.member_id)?;
+        let is_live = token.expires_at.is_none_or(|at| at > now);
+        Some((workspace.clone(), member.clone(), Via::AccessToken(token.id), is_live))
+    })
+}
+
+async fn by_grant(app: &App, token: &str) -> Option<Found> {
+    let claims = app.keys.check_access_token(token).await?;
+    let workspace = app.store.workspace(claims.workspace_id)?;
+    let member = workspace.members.get(&claims.member_id)?.clone();
+    let is_live = !workspace.revoked_grants.contains_key(&claims.grant_id);
+    Some((workspace, member, Via::Grant(claims.grant_id), is_live))
+}
+
+/// The bearer token of a request.
+pub(crate) fn bearer(parts: &Parts) -> Option<&str> {
+    let value = parts.headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+impl FromRequestParts<App> for Client {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        Self::resolve(app, parts).await.map_err(|_| {
+            Error::unauthorized("sign in: the token is missing, expired or revoked (`codex login` gets a new one)")
+        })
+    }
+}

@@ -1,0 +1,41 @@
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::response::{IntoResponse, Response};
+use http::header::{ETAG, IF_MATCH};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::Serialize;
+
+use crate::{Error, Result};
+
+/// An answer that carries the tag of what it shows, for `If-Match` on the next write.
+pub struct Etag<T>(pub T);
+
+impl<T: Serialize> Etag<T> {
+    /// Whether a write may go on: it may unless it names a tag in `If-Match` that is not that of
+    /// what is there now (RFC 9110 §13.1.1).
+    pub fn check(&self, headers: &HeaderMap) -> Result<()> {
+        let mut wanted = headers.get_all(IF_MATCH).iter().filter_map(|value| value.to_str().ok()).peekable();
+        if wanted.peek().is_none() {
+            return Ok(());
+        }
+        let current = self.tag();
+        if wanted.flat_map(|line| line.split(',')).any(|tag| tag.trim() == "*" || tag.trim() == current) {
+            return Ok(());
+        }
+        let message = "somebody changed it meanwhile; nothing was written: read it again, then repeat the change";
+        Err(Error::new(StatusCode::PRECONDITION_FAILED, "changed_meanwhile", message))
+    }
+
+    fn tag(&self) -> String {
+        let body = serde_json::to_vec(&self.0).expect("an answer turns into JSON");
+        let hash = digest(&SHA256, &body);
+        let hex: String = hash.as_ref()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("\"{hex}\"")
+    }
+}
+
+impl<T: Serialize> IntoResponse for Etag<T> {
+    fn into_response(self) -> Response {
+        let tag = HeaderValue::try_from(self.tag()).expect("a tag is plain ASCII");
+        ([(ETAG, tag)], axum::Json(self.0)).into_response()
+    }
+}

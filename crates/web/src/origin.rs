@@ -1,0 +1,21 @@
+use std::net::SocketAddr;
+
+use axum::extract::ConnectInfo;
+use http::header::USER_AGENT;
+use http::request::Parts;
+use provost_model::event::Origin;
+
+use crate::RequestId;
+
+/// A user agent is kept to this many characters.
+const USER_AGENT_CHARS: usize = 200;
+
+/// Where a request comes from, for the events that it makes.
+pub fn origin(parts: &Parts) -> Origin {
+    let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+    Origin {
+        request_id: parts.extensions.get::<RequestId>().map(|id| id.0.to_string()),
+        ip: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_string()),
+        user_agent: user_agent.map(|text| text.chars().take(USER_AGENT_CHARS).collect()),
+    }
+}

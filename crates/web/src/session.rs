@@ -1,0 +1,141 @@
+//! Members signed in to the pages: a cookie.
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use http::header::COOKIE;
+use http::request::Parts;
+use http::uri::Scheme;
+use http::{HeaderValue, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use provost_model::TokenHash;
+use provost_store::tables::sessions::{self, SessionRow};
+
+use crate::{App, Caller, Error, Principal, Secret, hash_secret, origin};
+
+/// A session ends after so long without use.
+const IDLE: SignedDuration = SignedDuration::from_hours(24);
+/// A session ends after so long whatever happens.
+const ABSOLUTE: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Its use is noted this often.
+const NOTE_USE_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
+/// The session's cookie: `__Host-` binds it to this host over TLS; a browser on the same machine
+/// over plain HTTP gets the other name.
+const SECURE_NAME: &str = "__Host-provost-session";
+const PLAIN_NAME: &str = "provost-session";
+
+/// A member's session, with what its writes must prove.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// The member.
+    pub caller: Caller,
+    /// What the cookie's secret hashes to.
+    pub hash: TokenHash,
+    /// What a write must carry.
+    pub csrf_token: String,
+}
+
+/// A session that was just begun.
+pub struct SessionCookie {
+    /// For `Set-Cookie`.
+    pub header: HeaderValue,
+    /// What writes must carry.
+    pub csrf_token: String,
+    /// The row to insert, and under which hash.
+    pub row: (TokenHash, SessionRow),
+}
+
+impl SessionCookie {
+    /// Begins a session of a member.
+    pub fn new(
+        parts: &Parts,
+        workspace_id: provost_model::WorkspaceId,
+        member_id: provost_model::MemberId,
+        now: Timestamp,
+    ) -> Self {
+        let secret = Secret::new("");
+        let csrf_token = Secret::new("").text;
+        let row = SessionRow {
+            workspace_id,
+            member_id,
+            csrf_token: csrf_token.clone(),
+            last_used_at: now,
+            expires_at: now + ABSOLUTE,
+        };
+        let header = cookie(parts, &secret.text, ABSOLUTE.as_secs());
+        Self { header, csrf_token, row: (secret.hash, row) }
+    }
+
+    /// Takes the cookie away.
+    pub fn clear(parts: &Parts) -> HeaderValue {
+        cookie(parts, "", 0)
+    }
+}
+
+fn cookie(parts: &Parts, value: &str, seconds: i64) -> HeaderValue {
+    let (name, secure) = if is_tls(parts) { (SECURE_NAME, "; Secure") } else { (PLAIN_NAME, "") };
+    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
+    HeaderValue::try_from(text).expect("a secret is plain ASCII")
+}
+
+fn is_tls(parts: &Parts) -> bool {
+    parts.extensions.get() == Some(&Scheme::HTTPS)
+}
+
+fn read_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(found, _)| *found == name).map(|(_, value)| value)
+}
+
+impl Session {
+    /// The session of a request, if its cookie is good. The member is who they are now.
+    pub async fn resolve(app: &App, parts: &Parts) -> Result<Option<Self>, Error> {
+        let name = if is_tls(parts) { SECURE_NAME } else { PLAIN_NAME };
+        let Some(secret) = read_cookie(&parts.headers, name).filter(|secret| !secret.is_empty()) else {
+            return Ok(None);
+        };
+        let hash = hash_secret(secret);
+        let now = app.store.clock().now();
+        let row = sessions::get(&mut app.store.read().await?, &hash).await?;
+        let Some(row) = row.filter(|row| row.expires_at > now && now.duration_since(row.last_used_at) < IDLE) else {
+            return Ok(None);
+        };
+        let Some(workspace) = app.store.workspace(row.workspace_id) else { return Ok(None) };
+        let Some(member) = workspace.members.get(&row.member_id).filter(|member| member.active).cloned() else {
+            return Ok(None);
+        };
+        if now.duration_since(row.last_used_at) > NOTE_USE_EVERY {
+            let mut tx = app.store.write().await?;
+            sessions::set_last_used(&mut tx, &hash, now).await?;
+            tx.commit().await?;
+        }
+        let caller = Caller { workspace, principal: Principal::Member(member), origin: origin(parts) };
+        Ok(Some(Self { caller, hash, csrf_token: row.csrf_token }))
+    }
+
+    /// Whether this is the token that writes of this session must carry.
+    pub fn check_csrf(&self, token: Option<&str>) -> Result<(), Error> {
+        let given = token.unwrap_or_default().as_bytes();
+        if aws_lc_rs::constant_time::verify_slices_are_equal(given, self.csrf_token.as_bytes()).is_ok() {
+            return Ok(());
+        }
+        let message = "send the session's CSRF token in `x-csrf-token` (or reload the page)";
+        Err(Error::new(StatusCode::FORBIDDEN, "csrf_token_missing", message))
+    }
+}
+
+impl FromRequestParts<App> for Session {
+    type Rejection = Error;
+
+    /// Takes the session of a request; a write must carry the CSRF token in its header.
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        let session = Self::resolve(app, parts).await?;
+        let session =
+            session.ok_or_else(|| Error::unauthorized("sign in first: this is for a member's own session"))?;
+        if !parts.method.is_safe() {
+            session.check_csrf(parts.headers.get("x-csrf-token").and_then(|value| value.to_str().ok()))?;
+        }
+        Ok(session)
+    }
+}
