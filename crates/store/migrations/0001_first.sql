@@ -42,6 +42,7 @@ CREATE TABLE events (
     hash BYTEA NOT NULL,
     PRIMARY KEY (workspace_id, seq)
 );
+CREATE INDEX events_by_id ON events (workspace_id, id);
 CREATE INDEX events_by_type ON events (workspace_id, type, seq);
 CREATE INDEX events_by_actor ON events (workspace_id, actor_id, seq);
 

@@ -157,8 +157,11 @@ impl Change {
             self.tx.rows("SELECT pg_notify('provost_changes', $1)", [self.workspace_id.into()]).await?;
         }
         self.tx.commit().await?;
-        if !self.touched.is_empty() {
-            self.store.refresh().await?;
+        if !self.touched.is_empty()
+            && let Err(error) = self.store.refresh().await
+        {
+            // It is committed: an error would say that it is not. The follower tries again.
+            tracing::error!(%error, "a change is committed but cannot be read back yet");
         }
         Ok(())
     }

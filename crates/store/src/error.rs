@@ -1,3 +1,6 @@
+use sqlx::error::DatabaseError;
+use sqlx::sqlite::SqliteError;
+
 /// What can go wrong with the memory.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -33,25 +36,27 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Database(inner) if inner.is_unique_violation() => {
                 Self::Conflict(inner.constraint().unwrap_or_else(|| inner.message()).to_owned())
             }
-            // 57P0x: PostgreSQL shuts down or restarts; 53xxx: out of connections or space.
-            sqlx::Error::Database(inner)
-                if inner.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("53")) =>
-            {
-                Self::Unavailable(inner.message().to_owned())
-            }
+            sqlx::Error::Database(inner) if is_passing(inner.as_ref()) => Self::Unavailable(inner.message().to_owned()),
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => Self::Unavailable(error.to_string()),
-            // SQLite's codes for busy, disk I/O, cannot open, full.
-            sqlx::Error::Database(inner)
-                if matches!(inner.code().as_deref(), Some("5" | "261" | "517" | "10" | "14" | "13" | "8")) =>
-            {
-                Self::Unavailable(inner.message().to_owned())
-            }
             other => Self::Database(other.to_string()),
         }
     }
+}
+
+/// Whether what the database says is about its state and not about the statement, so that the same
+/// statement may succeed later.
+fn is_passing(error: &dyn DatabaseError) -> bool {
+    let code = error.code().unwrap_or_default();
+    if error.try_downcast_ref::<SqliteError>().is_some() {
+        // Busy, locked, read-only, disk I/O, full, cannot open; the low byte says which, the rest how.
+        return code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14));
+    }
+    // Connection lost (08), read-only (a primary turned standby), rolled back to resolve a deadlock
+    // (40), out of connections, memory or space (53), shut down or restarting (57P).
+    ["08", "25006", "40", "53", "57P"].iter().any(|class| code.starts_with(class))
 }

@@ -72,6 +72,16 @@ pub async fn list(tx: &mut Tx, workspace_id: WorkspaceId, filter: &Filter) -> Re
     tx.rows(sql, args).await?.iter().map(read).collect()
 }
 
+/// The place of an event, given as its `seq` or its id.
+pub async fn place(tx: &mut Tx, workspace_id: WorkspaceId, text: &str) -> Result<Option<i64>> {
+    if let Ok(seq) = text.parse() {
+        return Ok(Some(seq));
+    }
+    let sql = "SELECT seq FROM events WHERE workspace_id = $1 AND id = $2";
+    let row = tx.row(sql, [workspace_id.into(), text.into()]).await?;
+    row.map(|row| row.int("seq")).transpose()
+}
+
 /// Walks the whole ledger of a workspace and says where the chain is broken, if it is.
 pub async fn verify(tx: &mut Tx, workspace_id: WorkspaceId) -> Result<Result<i64, String>> {
     let head = "SELECT seq, hash FROM ledger_heads WHERE workspace_id = $1";
@@ -120,8 +130,8 @@ impl Line {
             kind: event.kind.as_str().to_owned(),
             at: event.at.as_microsecond(),
             actor_kind: event.actor.kind.as_str().to_owned(),
-            actor_id: event.actor.id.clone(),
-            actor_email: event.actor.email.clone(),
+            actor_id: event.actor.id.as_deref().map(storable),
+            actor_email: event.actor.email.as_deref().map(storable),
             target: event.target.as_ref().map(to_json),
             origin: to_json(&event.origin),
             details: event.details.to_string(),
@@ -167,6 +177,12 @@ impl Line {
         }
         context.finish().as_ref().try_into().expect("SHA-256 is 32 bytes")
     }
+}
+
+/// PostgreSQL's text holds no NUL, and what a stranger gives as their address must not keep the
+/// attempt out of the ledger. (In JSON it is escaped.)
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 fn to_json(value: &impl Serialize) -> String {

@@ -9,6 +9,7 @@
 mod change;
 mod db;
 mod error;
+mod follow;
 pub mod ledger;
 mod migrate;
 mod recorder;

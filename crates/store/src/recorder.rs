@@ -6,8 +6,9 @@
 //! `events.lost` says how many.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::slice;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use provost_model::event::{Actor, EventType, NewEvent, Origin};
@@ -15,7 +16,7 @@ use provost_model::{Clock, EventId, WorkspaceId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::db::Db;
-use crate::{Result, ledger};
+use crate::{Error, Result, ledger};
 
 /// How many events wait at most: some minutes of a large fleet, some hundred bytes each.
 const QUEUE: usize = 100_000;
@@ -36,28 +37,49 @@ enum Message {
 #[derive(Clone)]
 pub(crate) struct Recorder {
     queue: mpsc::Sender<Message>,
-    lost: Arc<AtomicU64>,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// How many events are queued or in the writer's hands.
+    waiting: AtomicUsize,
+    /// How many events of each workspace are lost and not yet confessed.
+    lost: Mutex<HashMap<WorkspaceId, u64>>,
+}
+
+impl State {
+    fn lose(&self, workspace_id: WorkspaceId) {
+        *self.lost.lock().expect("nobody panics while counting").entry(workspace_id).or_default() += 1;
+    }
+
+    fn take_lost(&self) -> HashMap<WorkspaceId, u64> {
+        std::mem::take(&mut *self.lost.lock().expect("nobody panics while counting"))
+    }
 }
 
 impl Recorder {
     /// Starts the writer.
     pub(crate) fn start(db: Db, clock: Clock) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let lost = Arc::new(AtomicU64::new(0));
-        tokio::spawn(Writer { db, clock, waiting, lost: lost.clone() }.run());
-        Self { queue, lost }
+        let state = Arc::new(State::default());
+        tokio::spawn(Writer { db, clock, waiting, state: state.clone() }.run());
+        Self { queue, state }
     }
 
     /// Queues an event. Never waits.
     pub(crate) fn record(&self, event: NewEvent) {
+        let workspace_id = event.workspace_id;
+        self.state.waiting.fetch_add(1, Ordering::Relaxed);
         if self.queue.try_send(Message::Event(Box::new(event))).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.state.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.state.lose(workspace_id);
         }
     }
 
     /// How many events wait.
     pub(crate) fn backlog(&self) -> usize {
-        QUEUE - self.queue.capacity()
+        self.state.waiting.load(Ordering::Relaxed)
     }
 
     /// Waits until everything queued so far is written, or `patience` is over; whether it was.
@@ -72,7 +94,7 @@ struct Writer {
     db: Db,
     clock: Clock,
     waiting: mpsc::Receiver<Message>,
-    lost: Arc<AtomicU64>,
+    state: Arc<State>,
 }
 
 impl Writer {
@@ -91,38 +113,55 @@ impl Writer {
             }
             let mut flushed = Vec::new();
             let mut by_workspace: HashMap<WorkspaceId, Vec<NewEvent>> = HashMap::new();
+            let mut taken = 0;
             for message in messages.drain(..) {
                 match message {
-                    Message::Event(event) => by_workspace.entry(event.workspace_id).or_default().push(*event),
+                    Message::Event(event) => {
+                        by_workspace.entry(event.workspace_id).or_default().push(*event);
+                        taken += 1;
+                    }
                     Message::Flush(done) => flushed.push(done),
                 }
             }
-            for (workspace_id, mut events) in by_workspace {
-                self.write(workspace_id, &mut events).await;
+            for (workspace_id, lost) in self.state.take_lost() {
+                by_workspace.entry(workspace_id).or_default().push(self.confession(workspace_id, lost));
             }
+            for (workspace_id, events) in by_workspace {
+                self.write(workspace_id, &events).await;
+            }
+            self.state.waiting.fetch_sub(taken, Ordering::Relaxed);
             for done in flushed {
                 let _ = done.send(());
             }
         }
     }
 
-    /// Writes, however long it takes: what comes meanwhile waits in the queue.
-    async fn write(&self, workspace_id: WorkspaceId, events: &mut Vec<NewEvent>) {
-        loop {
-            let lost = self.lost.swap(0, Ordering::Relaxed);
-            if lost > 0 {
-                events.push(self.confession(workspace_id, lost));
+    /// Writes; what the database will never take is given up, so that it does not hold back the rest.
+    async fn write(&self, workspace_id: WorkspaceId, events: &[NewEvent]) {
+        if self.persist(workspace_id, events).await.is_ok() {
+            return;
+        }
+        for event in events {
+            if let Err(error) = self.persist(workspace_id, slice::from_ref(event)).await {
+                tracing::error!(%error, workspace = %workspace_id, kind = event.kind.as_str(), "an event is lost");
+                // A confession that is refused is not confessed again.
+                if event.kind != EventType::EventsLost {
+                    self.state.lose(workspace_id);
+                }
             }
+        }
+    }
+
+    /// Writes all or nothing, however long the database is away: what comes meanwhile waits in the
+    /// queue. An error is the database's refusal.
+    async fn persist(&self, workspace_id: WorkspaceId, events: &[NewEvent]) -> Result<()> {
+        loop {
             match self.try_write(workspace_id, events).await {
-                Ok(()) => return,
-                Err(error) => {
+                Err(error @ Error::Unavailable(_)) => {
                     tracing::warn!(%error, waiting = events.len(), "events cannot be written; will try again");
-                    if lost > 0 {
-                        events.pop();
-                        self.lost.fetch_add(lost, Ordering::Relaxed);
-                    }
                     tokio::time::sleep(PAUSE).await;
                 }
+                done => return done,
             }
         }
     }

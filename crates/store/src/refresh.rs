@@ -8,35 +8,55 @@ use provost_model::{Workspace, WorkspaceId, World};
 use crate::change::Touched;
 use crate::db::{Db, Tx};
 use crate::tables::{access_tokens, api_keys, grants, groups, members, policies, roles, upstreams, workspaces};
-use crate::{Result, Sealer};
+use crate::{Error, Result, Sealer};
 
-/// The world as the database has it, if that differs from `before`.
-pub(crate) async fn refresh(db: &Db, sealer: &Sealer, before: &World, now: Timestamp) -> Result<Option<World>> {
+/// Brings `world` up to what the database holds. A workspace that cannot be read stays as it was and
+/// holds back no other; the error is the last such one.
+pub(crate) async fn refresh(db: &Db, sealer: &Sealer, world: &mut World, now: Timestamp) -> Result<()> {
     let mut tx = db.read().await?;
-    let mut after = None;
+    let mut result = Ok(());
     for (id, version) in workspaces::versions(&mut tx).await? {
-        let known = before.workspaces.get(&id);
-        if known.is_some_and(|known| known.version == version) {
+        let known = world.workspaces.get(&id).cloned();
+        if known.as_ref().is_some_and(|known| known.version == version) {
             continue;
         }
-        let mut workspace = match known {
-            None => whole(&mut tx, sealer, id, now).await?,
-            Some(known) => {
-                let mut workspace = Workspace::clone(known);
-                for touched in changes_since(&mut tx, id, known.version).await? {
-                    reload(&mut tx, sealer, &mut workspace, touched).await?;
-                }
-                workspace
+        match bring_up(&mut tx, sealer, id, known, version, now).await {
+            Ok(workspace) => drop(world.workspaces.insert(id, Arc::new(workspace))),
+            Err(error @ Error::Unavailable(_)) => return Err(error),
+            Err(error) => {
+                tracing::error!(workspace = %id, %error, "a workspace cannot be read; going on with its last snapshot");
+                result = Err(error);
             }
-        };
-        workspace.version = version;
-        let expired = workspace.revoked_grants.iter().filter(|(_, until)| **until < now);
-        for grant in expired.map(|(id, _)| *id).collect::<Vec<_>>() {
-            workspace.revoked_grants.remove(&grant);
         }
-        after.get_or_insert_with(|| before.clone()).workspaces.insert(id, Arc::new(workspace));
     }
-    Ok(after)
+    result
+}
+
+async fn bring_up(
+    tx: &mut Tx,
+    sealer: &Sealer,
+    id: WorkspaceId,
+    known: Option<Arc<Workspace>>,
+    version: i64,
+    now: Timestamp,
+) -> Result<Workspace> {
+    let mut workspace = match known {
+        Some(known) if known.version < version => {
+            let mut workspace = Workspace::clone(&known);
+            for touched in changes_since(tx, id, known.version).await? {
+                reload(tx, sealer, &mut workspace, touched).await?;
+            }
+            workspace
+        }
+        // New here, or older than what is known: the database was restored from a backup.
+        _ => whole(tx, sealer, id, now).await?,
+    };
+    workspace.version = version;
+    let expired = workspace.revoked_grants.iter().filter(|(_, until)| **until < now);
+    for grant in expired.map(|(id, _)| *id).collect::<Vec<_>>() {
+        workspace.revoked_grants.remove(&grant);
+    }
+    Ok(workspace)
 }
 
 async fn changes_since(tx: &mut Tx, id: WorkspaceId, version: i64) -> Result<Vec<Touched>> {

@@ -11,12 +11,10 @@ use tokio::sync::Mutex;
 
 use crate::change::Change;
 use crate::db::{Db, Tx};
+use crate::follow::follow;
 use crate::migrate::migrate;
 use crate::recorder::Recorder;
 use crate::{Error, Result, Sealer, refresh, tables};
-
-/// How often a node asks whether another has changed something.
-const POLL: Duration = Duration::from_millis(400);
 
 /// How a store is opened.
 pub struct Options {
@@ -43,8 +41,8 @@ pub struct Store {
     inner: Arc<Inner>,
 }
 
-struct Inner {
-    db: Db,
+pub(crate) struct Inner {
+    pub(crate) db: Db,
     clock: Clock,
     sealer: Sealer,
     world: ArcSwap<World>,
@@ -71,7 +69,7 @@ impl Store {
         };
         let store = Self { inner: Arc::new(inner) };
         store.refresh().await?;
-        tokio::spawn(follow(Arc::downgrade(&store.inner)));
+        tokio::spawn(follow(store.inner.db.clone(), Arc::downgrade(&store.inner)));
         Ok(store)
     }
 
@@ -167,10 +165,11 @@ impl Store {
 }
 
 impl Inner {
-    async fn refresh(&self) -> Result<()> {
+    pub(crate) async fn refresh(&self) -> Result<()> {
         let _turn = self.refreshing.lock().await;
         let before = self.world.load_full();
-        let result = refresh::refresh(&self.db, &self.sealer, &before, self.clock.now()).await;
+        let mut world = World::clone(&before);
+        let result = refresh::refresh(&self.db, &self.sealer, &mut world, self.clock.now()).await;
         let is_healthy = !matches!(result, Err(Error::Unavailable(_)));
         if self.healthy.swap(is_healthy, Ordering::Relaxed) != is_healthy {
             if is_healthy {
@@ -179,22 +178,9 @@ impl Inner {
                 tracing::error!("the database does not answer; going on with the last snapshot");
             }
         }
-        if let Some(world) = result? {
+        if !world.workspaces.ptr_eq(&before.workspaces) {
             self.world.store(Arc::new(world));
         }
-        Ok(())
-    }
-}
-
-/// Follows the changes of other nodes, until the store is gone.
-async fn follow(inner: std::sync::Weak<Inner>) {
-    loop {
-        tokio::time::sleep(POLL).await;
-        let Some(inner) = inner.upgrade() else { return };
-        if let Err(error) = inner.refresh().await
-            && !matches!(error, Error::Unavailable(_))
-        {
-            tracing::error!(%error, "the snapshot cannot be refreshed; going on with the last one");
-        }
+        result
     }
 }

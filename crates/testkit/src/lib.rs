@@ -1,4 +1,5 @@
 //! placeholder
 
 pub mod codex;
+pub mod postgres;
 pub mod upstream;

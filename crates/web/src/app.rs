@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use provost_store::Store;
 
-use crate::limits::Limits;
+use crate::limits::{Limits, UpstreamAddresses};
 use crate::{Keys, Metrics, RateLimit};
 
 /// What every handler may use. Cheap to clone; every clone is the same one.
@@ -26,6 +26,8 @@ pub struct AppParts {
     pub metrics: Metrics,
     /// Calls upstreams.
     pub http: reqwest::Client,
+    /// Which addresses `http` dials: what its resolver does not see, who accepts a URL checks.
+    pub upstream_addresses: UpstreamAddresses,
     /// Slows down who guesses passwords, per account and per address.
     pub sign_ins: RateLimit,
     /// Slows down who guesses codes and tokens, per address.

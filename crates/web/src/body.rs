@@ -8,6 +8,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::{App, Error};
@@ -112,4 +113,37 @@ impl<A: FromStr, B: FromStr> FromRequestParts<App> for PathIds<A, B> {
         let (Ok(a), Ok(b)) = (a.parse(), b.parse()) else { return Err(Error::not_found("thing")) };
         Ok(Self(a, b))
     }
+}
+
+/// For a PATCH: absent leaves a field as it is, null clears it.
+pub fn nullable<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// A name that people read: trimmed, not empty, at most so many characters, none of them a control
+/// character.
+pub fn name(field: &str, text: &str, max_chars: usize) -> Result<String, Error> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Error::invalid(field, "empty", format!("`{field}` must not be empty")));
+    }
+    optional_text(field, text, max_chars)
+}
+
+/// A text that may be empty.
+pub fn optional_text(field: &str, text: &str, max_chars: usize) -> Result<String, Error> {
+    let text = text.trim();
+    if text.chars().count() > max_chars {
+        let message = format!("`{field}` is longer than {max_chars} characters");
+        return Err(Error::invalid(field, "too_long", message));
+    }
+    if text.chars().any(char::is_control) {
+        let message = format!("`{field}` holds a control character (a line break or the like): remove it");
+        return Err(Error::invalid(field, "control_character", message));
+    }
+    Ok(text.to_owned())
 }

@@ -24,7 +24,7 @@ mod session;
 
 pub use answer::{Created, List};
 pub use app::{App, AppParts};
-pub use body::{Json, PathId, PathIds, Query};
+pub use body::{Json, PathId, PathIds, Query, name, nullable, optional_text};
 pub use caller::{Caller, Principal};
 pub use client::{Client, Refusal, Via};
 pub use cursor::ListQuery;

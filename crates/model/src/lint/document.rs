@@ -138,7 +138,10 @@ pub(super) fn parse<'a>(layer: usize, text: &'a str, report: &mut Report) -> Opt
         report.error(Place { layer, offset }, &"", "toml_syntax", syntax_message(error.message()));
     });
     let table = parsed.ok()?;
-    reader.table(start, table.into_inner()).map_err(|(place, message)| report.error(place, &"", "toml_syntax", message)).ok()
+    reader
+        .table(start, table.into_inner())
+        .map_err(|(place, message)| report.error(place, &"", "toml_syntax", message))
+        .ok()
 }
 
 /// The parser's messages are terse; these are its most frequent ones in an administrator's words.

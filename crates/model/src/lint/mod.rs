@@ -41,6 +41,10 @@ pub fn requirements(contents: &str) -> Vec<Problem> {
 /// arises from their combination. Problems are sorted by layer, line and column.
 #[must_use]
 pub fn requirements_layers(layers: &[&str]) -> Vec<Problem> {
+    with_room(|| lint_layers(layers))
+}
+
+fn lint_layers(layers: &[&str]) -> Vec<Problem> {
     let mut report = Report::default();
     let trees = parse_all(layers, &mut report);
     for tree in &trees {
@@ -59,12 +63,14 @@ pub fn requirements_layers(layers: &[&str]) -> Vec<Problem> {
 /// starting.
 #[must_use]
 pub fn defaults(contents: &str) -> Vec<Problem> {
-    let mut report = Report::default();
-    let layers = [contents];
-    for tree in parse_all(&layers, &mut report) {
-        defaults::check(&tree, &mut report);
-    }
-    report.finish(&layers)
+    with_room(|| {
+        let mut report = Report::default();
+        let layers = [contents];
+        for tree in parse_all(&layers, &mut report) {
+            defaults::check(&tree, &mut report);
+        }
+        report.finish(&layers)
+    })
 }
 
 /// What the key at a dotted path of a policy does, for hover texts: `explain("rules.prefix_rules")`.
@@ -75,4 +81,20 @@ pub fn explain(path: &str) -> Option<&'static str> {
 
 fn parse_all<'a>(layers: &[&'a str], report: &mut Report) -> Vec<Node<'a>> {
     layers.iter().enumerate().filter_map(|(layer, text)| document::parse(layer, text, report)).collect()
+}
+
+/// Runs a job with room for the deepest text there is.
+///
+/// The parser stops at 80 levels of brackets and 80 parts of a key, but a key may nest in every bracket: 6400 levels,
+/// which clients read and which would overflow the stack of the usual thread.
+fn with_room(job: impl FnOnce() -> Vec<Problem> + Send) -> Vec<Problem> {
+    const STACK_BYTES: usize = 128 << 20;
+    std::thread::scope(|scope| match std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, job) {
+        Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        Err(_) => {
+            let message = "The text could not be checked because the server is short of memory. Try again.".to_owned();
+            let code = "not_checked".to_owned();
+            vec![Problem { severity: Severity::Error, line: 1, column: 1, key: None, code, message }]
+        }
+    })
 }

@@ -59,9 +59,9 @@ impl Report {
         self.errors.len() * 16 + self.warnings.len()
     }
 
-    /// Whether any error was found.
-    pub(super) fn has_errors(&self) -> bool {
-        !self.errors.is_empty()
+    /// How many errors were found so far.
+    pub(super) fn errors(&self) -> usize {
+        self.errors.len()
     }
 
     /// Takes over everything another report found.
@@ -88,7 +88,9 @@ impl Report {
                 Problem { severity, line, column, key, code: code.to_owned(), message }
             })
             .collect();
-        if left_out > 0 && let Some(last) = problems.last() {
+        if left_out > 0
+            && let Some(last) = problems.last()
+        {
             let message = format!("{left_out} more problems are not shown. Fix these first.");
             let (line, column) = (last.line, last.column);
             let code = "too_many_problems".to_owned();

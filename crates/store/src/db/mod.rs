@@ -63,20 +63,32 @@ impl Db {
         Ok(Self::Sqlite { writer, readers })
     }
 
-    /// A transaction that reads.
+    /// A transaction that reads: everything in it is of one moment.
     pub(crate) async fn read(&self) -> Result<Tx> {
-        Ok(match self {
-            Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-        })
+        // SQLite reads so by itself; PostgreSQL would otherwise look anew at each statement.
+        const POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        match self {
+            Self::Sqlite { readers, .. } => readers.begin().await.map(Tx::Sqlite),
+            Self::Postgres(pool) => pool.begin_with(POSTGRES).await.map(Tx::Postgres),
+        }
+        .map_err(away)
     }
 
     /// A transaction that writes.
     pub(crate) async fn write(&self) -> Result<Tx> {
-        Ok(match self {
-            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-        })
+        match self {
+            Self::Sqlite { writer, .. } => writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
+            Self::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+        }
+        .map_err(away)
+    }
+
+    /// Whether it was closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        match self {
+            Self::Sqlite { writer, .. } => writer.is_closed(),
+            Self::Postgres(pool) => pool.is_closed(),
+        }
     }
 
     /// Closes every connection, after what they are doing.
@@ -89,4 +101,10 @@ impl Db {
             Self::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// Where no transaction can begin, nothing was asked yet: whatever the reason (no route, no such
+/// database, connections refused or used up), the database is away.
+fn away(error: sqlx::Error) -> Error {
+    Error::Unavailable(error.to_string())
 }

@@ -1,8 +1,14 @@
+use std::time::Duration;
+
 use sqlx::query::Query;
 use sqlx::{Database, Encode, Postgres, Sqlite, Type};
 
 use super::{Arg, Row};
-use crate::Result;
+use crate::{Error, Result};
+
+/// How long a statement may take before the database counts as away: a connection whose other end
+/// has vanished would be waited on for a quarter of an hour.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A transaction. Dropped without [`Tx::commit`], it is rolled back.
 pub enum Tx {
@@ -17,7 +23,7 @@ impl Tx {
     pub async fn execute(&mut self, sql: &'static str, args: impl IntoIterator<Item = Arg>) -> Result<u64> {
         Ok(match self {
             Self::Sqlite(tx) => bind(sqlx::query(sql), args).execute(&mut **tx).await?.rows_affected(),
-            Self::Postgres(tx) => bind(sqlx::query(sql), args).execute(&mut **tx).await?.rows_affected(),
+            Self::Postgres(tx) => soon(bind(sqlx::query(sql), args).execute(&mut **tx)).await?.rows_affected(),
         })
     }
 
@@ -29,7 +35,7 @@ impl Tx {
                 rows.into_iter().map(Row::Sqlite).collect()
             }
             Self::Postgres(tx) => {
-                let rows = bind(sqlx::query(sql), args).fetch_all(&mut **tx).await?;
+                let rows = soon(bind(sqlx::query(sql), args).fetch_all(&mut **tx)).await?;
                 rows.into_iter().map(Row::Postgres).collect()
             }
         })
@@ -39,11 +45,13 @@ impl Tx {
     pub async fn row(&mut self, sql: &'static str, args: impl IntoIterator<Item = Arg>) -> Result<Option<Row>> {
         Ok(match self {
             Self::Sqlite(tx) => bind(sqlx::query(sql), args).fetch_optional(&mut **tx).await?.map(Row::Sqlite),
-            Self::Postgres(tx) => bind(sqlx::query(sql), args).fetch_optional(&mut **tx).await?.map(Row::Postgres),
+            Self::Postgres(tx) => {
+                soon(bind(sqlx::query(sql), args).fetch_optional(&mut **tx)).await?.map(Row::Postgres)
+            }
         })
     }
 
-    /// Runs several statements without arguments.
+    /// Runs several statements without arguments, however long they take.
     pub(crate) async fn script(&mut self, sql: &'static str) -> Result<()> {
         match self {
             Self::Sqlite(tx) => drop(sqlx::raw_sql(sql).execute(&mut **tx).await?),
@@ -56,9 +64,16 @@ impl Tx {
     pub async fn commit(self) -> Result<()> {
         match self {
             Self::Sqlite(tx) => tx.commit().await?,
-            Self::Postgres(tx) => tx.commit().await?,
+            Self::Postgres(tx) => soon(tx.commit()).await?,
         }
         Ok(())
+    }
+}
+
+async fn soon<T>(answer: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
+    match tokio::time::timeout(STATEMENT_TIMEOUT, answer).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Error::Unavailable(format!("no answer within {} s", STATEMENT_TIMEOUT.as_secs()))),
     }
 }
 

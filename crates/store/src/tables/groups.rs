@@ -53,9 +53,11 @@ pub async fn delete(tx: &mut Tx, ws: WorkspaceId, id: GroupId) -> Result<()> {
     Ok(())
 }
 
-/// Adds a member; whether it was not in it before.
+/// Adds a member; whether it was not in it before. Both must be of the workspace.
 pub async fn add_member(tx: &mut Tx, ws: WorkspaceId, id: GroupId, member: MemberId) -> Result<bool> {
-    let sql = "INSERT INTO group_members (workspace_id, group_id, member_id) VALUES ($1, $2, $3)
+    let sql = "INSERT INTO group_members (workspace_id, group_id, member_id)
+        SELECT g.workspace_id, g.id, m.id FROM groups g JOIN members m ON m.workspace_id = g.workspace_id
+        WHERE g.workspace_id = $1 AND g.id = $2 AND m.id = $3
         ON CONFLICT (group_id, member_id) DO NOTHING";
     Ok(tx.execute(sql, [ws.into(), id.into(), member.into()]).await? > 0)
 }

@@ -54,8 +54,8 @@ pub async fn update(tx: &mut Tx, ws: WorkspaceId, policy: &PolicyRow) -> Result<
         policy.version.into(),
         policy.created_at.into(),
     ];
-    tx.execute(sql, args).await?;
-    insert_version(tx, policy).await
+    // None is changed where the policy is another workspace's: then it gets no version either.
+    if tx.execute(sql, args).await? > 0 { insert_version(tx, policy).await } else { Ok(()) }
 }
 
 async fn insert_version(tx: &mut Tx, policy: &PolicyRow) -> Result<()> {

@@ -30,3 +30,9 @@ pub async fn positions_of(tx: &mut Tx, ws: WorkspaceId, policy: PolicyId) -> Res
     let rows = tx.rows(sql, [ws.into(), policy.into()]).await?;
     rows.iter().map(|row| row.int("position")).collect()
 }
+
+/// The policy for members whom no rule matches.
+pub async fn fallback(tx: &mut Tx, ws: WorkspaceId) -> Result<Option<PolicyId>> {
+    let row = tx.row("SELECT fallback_policy_id FROM workspaces WHERE id = $1", [ws.into()]).await?;
+    Ok(row.map(|row| row.opt_parse("fallback_policy_id")).transpose()?.flatten())
+}

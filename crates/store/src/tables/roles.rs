@@ -66,9 +66,11 @@ pub async fn delete(tx: &mut Tx, ws: WorkspaceId, id: RoleId) -> Result<()> {
     Ok(())
 }
 
-/// Gives a role to a group; whether it did not have it before.
+/// Gives a role to a group of the same workspace; whether it did not have it before.
 pub async fn assign_to_group(tx: &mut Tx, id: RoleId, group: GroupId) -> Result<bool> {
-    let sql = "INSERT INTO role_groups (role_id, group_id) VALUES ($1, $2) ON CONFLICT (role_id, group_id) DO NOTHING";
+    let sql = "INSERT INTO role_groups (role_id, group_id)
+        SELECT r.id, g.id FROM roles r JOIN groups g ON g.workspace_id = r.workspace_id WHERE r.id = $1 AND g.id = $2
+        ON CONFLICT (role_id, group_id) DO NOTHING";
     Ok(tx.execute(sql, [id.into(), group.into()]).await? > 0)
 }
 
@@ -78,10 +80,11 @@ pub async fn unassign_from_group(tx: &mut Tx, id: RoleId, group: GroupId) -> Res
     Ok(tx.execute(sql, [id.into(), group.into()]).await? > 0)
 }
 
-/// Gives a role to a member; whether it did not have it before.
+/// Gives a role to a member of the same workspace; whether it did not have it before.
 pub async fn assign_to_member(tx: &mut Tx, id: RoleId, member: MemberId) -> Result<bool> {
-    let sql =
-        "INSERT INTO role_members (role_id, member_id) VALUES ($1, $2) ON CONFLICT (role_id, member_id) DO NOTHING";
+    let sql = "INSERT INTO role_members (role_id, member_id)
+        SELECT r.id, m.id FROM roles r JOIN members m ON m.workspace_id = r.workspace_id WHERE r.id = $1 AND m.id = $2
+        ON CONFLICT (role_id, member_id) DO NOTHING";
     Ok(tx.execute(sql, [id.into(), member.into()]).await? > 0)
 }
 

@@ -1,0 +1,101 @@
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use provost_web::Error;
+use serde_json::json;
+
+use crate::headers::Dialect;
+
+/// The guide's own words for a member who may not use Codex Local. The developer reads exactly this.
+const NOT_ALLOWED: &str = "403 - Unauthorized. Contact your ChatGPT administrator for access.";
+
+/// How many models a refusal lists: enough to see the right spelling, short enough for a terminal.
+const LISTED: usize = 20;
+
+/// Why a model call is not dispatched, though its caller is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The member is suspended.
+    Suspended,
+    /// The member may not use Codex Local.
+    NotPermitted,
+    /// The workspace does not serve this model.
+    ModelNotListed {
+        /// What was asked for.
+        model: String,
+        /// What there is.
+        listed: Vec<String>,
+    },
+}
+
+impl Refusal {
+    /// For events.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Suspended => "member_suspended",
+            Self::NotPermitted => "not_permitted",
+            Self::ModelNotListed { .. } => "model_not_listed",
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Suspended | Self::NotPermitted => NOT_ALLOWED.to_owned(),
+            Self::ModelNotListed { model, listed } if listed.is_empty() => {
+                format!(
+                    "The model `{model}` is not served here: this workspace serves no model yet. Ask your administrator to add an upstream."
+                )
+            }
+            Self::ModelNotListed { model, listed } => {
+                let more = if listed.len() > LISTED { ", …" } else { "" };
+                let listed = listed.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
+                format!("The model `{model}` is not served here. Choose one of: {listed}{more}.")
+            }
+        }
+    }
+
+    /// The refusal, so that its reader sees the message whole, once, and without retries.
+    pub(crate) fn answer(&self, dialect: Dialect) -> Response {
+        let message = self.message();
+        match dialect {
+            Dialect::OlderCodex => (StatusCode::BAD_REQUEST, message).into_response(),
+            Dialect::Codex => {
+                let body = json!({ "error": { "code": "inference_hook_denied", "message": message } });
+                (StatusCode::FORBIDDEN, axum::Json(body)).into_response()
+            }
+            Dialect::OpenAi => {
+                let (status, kind, code, param) = match self {
+                    Self::ModelNotListed { .. } => {
+                        (StatusCode::NOT_FOUND, "invalid_request_error", "model_not_found", Some("model"))
+                    }
+                    _ => (StatusCode::FORBIDDEN, "permission_error", "inference_hook_denied", None),
+                };
+                let error = json!({ "message": message, "type": kind, "code": code, "param": param });
+                (status, axum::Json(json!({ "error": error }))).into_response()
+            }
+        }
+    }
+}
+
+/// Why a handler stops early.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The caller may not.
+    Refused(Refusal, Dialect),
+    /// Something is wrong.
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl IntoResponse for Stop {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Refused(refusal, dialect) => refusal.answer(dialect),
+            Self::Failed(error) => error.into_response(),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The answer on its way from the upstream to the client: bytes as they come, read in passing.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::sse::{self, Scanner};
+use crate::turn::{End, Turn};
+
+/// The most that is read of an answer that is one JSON body. It is relayed whole all the same.
+const MAX_READ_BYTES: usize = 8 << 20;
+
+/// The body of an answer. Dropped before its end, it drops the upstream's, which closes that
+/// connection or resets that stream: who asked is gone, so the model stops.
+pub(crate) struct Relay {
+    upstream: reqwest::Body,
+    reader: Reader,
+    turn: Turn,
+}
+
+/// What reads in passing.
+pub(crate) enum Reader {
+    /// An event stream.
+    Events(Box<Scanner>),
+    /// A response in one body.
+    Whole(Vec<u8>),
+}
+
+impl Relay {
+    /// Relays what the upstream sends.
+    pub(crate) fn new(upstream: reqwest::Body, reader: Reader, turn: Turn) -> Self {
+        Self { upstream, reader, turn }
+    }
+
+    fn read(&mut self, bytes: &[u8]) {
+        self.turn.relayed(bytes.len());
+        match &mut self.reader {
+            Reader::Events(scanner) => scanner.feed(bytes),
+            Reader::Whole(body) => {
+                // One byte more than fits, so that a cut body is not taken for a whole one.
+                let room = (MAX_READ_BYTES + 1).saturating_sub(body.len());
+                body.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            }
+        }
+    }
+
+    /// Ends the turn by what has been read; if that says nothing, `otherwise`.
+    fn end(&mut self, otherwise: End) {
+        let closing = match &mut self.reader {
+            Reader::Events(scanner) => {
+                self.turn.output_deltas = scanner.output_deltas;
+                scanner.closing.take()
+            }
+            Reader::Whole(body) if body.len() > MAX_READ_BYTES => None,
+            Reader::Whole(body) => sse::read_response(body),
+        };
+        self.turn.end(closing.map_or(otherwise, End::Closed));
+    }
+
+    /// How a stream ended that just ended.
+    fn without_closing(&self) -> End {
+        match &self.reader {
+            Reader::Events(scanner) if scanner.overflowed => End::Failed("closing_event_too_long"),
+            Reader::Events(_) => End::Failed("upstream_ended_early"),
+            Reader::Whole(_) => End::Failed("upstream_response_unreadable"),
+        }
+    }
+}
+
+impl Body for Relay {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let this = &mut *self;
+        Poll::Ready(match ready!(Pin::new(&mut this.upstream).poll_frame(cx)) {
+            Some(Ok(frame)) => {
+                if let Some(bytes) = frame.data_ref() {
+                    this.read(bytes);
+                }
+                Some(Ok(frame))
+            }
+            Some(Err(error)) => {
+                let code = if error.is_timeout() { "upstream_went_silent" } else { "upstream_broke_off" };
+                this.end(End::Failed(code));
+                // The client sees its own connection break off, and tries again as it would without us.
+                Some(Err(io::Error::other(code)))
+            }
+            None => {
+                let end = this.without_closing();
+                this.end(end);
+                None
+            }
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.upstream.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.upstream.size_hint()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // A server that knows by the length or the flags that this was the end does not ask again.
+        let otherwise = if self.upstream.is_end_stream() { self.without_closing() } else { End::Cancelled };
+        self.end(otherwise);
+    }
+}

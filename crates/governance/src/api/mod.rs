@@ -1,0 +1,3 @@
+//! The admin API: one file per resource.
+
+pub(crate) mod events;

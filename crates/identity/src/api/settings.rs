@@ -1,0 +1,101 @@
+//! `/api/v1/settings`.
+
+use axum::extract::State;
+use http::HeaderMap;
+use provost_model::Settings;
+use provost_model::event::{EventType, Target};
+use provost_store::Touched;
+use provost_store::tables::workspaces;
+use provost_web::{AnyMember, App, Error, ErrorBody, Etag, Json, Permit, Result, name, nullable, permits};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+/// A change of the settings: only what it names.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SettingsPatch {
+    name: Option<String>,
+    codex_local: Option<bool>,
+    device_code_login: Option<bool>,
+    codex_access_tokens: Option<bool>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>)]
+    access_token_max_days: Option<Option<u32>>,
+    codex_cloud: Option<bool>,
+    slack_post_answers: Option<bool>,
+    agent_internet_access: Option<bool>,
+    administer_codex: Option<bool>,
+    require_mfa: Option<bool>,
+    store_content: Option<bool>,
+    retention_days: Option<u32>,
+}
+
+impl SettingsPatch {
+    fn apply(self, to: &Settings) -> Result<Settings> {
+        if let Some(Some(0)) = self.access_token_max_days {
+            let message = "the longest lifetime is at least 1 day; null is no limit";
+            return Err(Error::invalid("access_token_max_days", "out_of_range", message));
+        }
+        if self.retention_days.is_some_and(|days| !(1..=3_650).contains(&days)) {
+            let message = "events are kept for 1 to 3650 days";
+            return Err(Error::invalid("retention_days", "out_of_range", message));
+        }
+        Ok(Settings {
+            name: self.name.map_or_else(|| Ok(to.name.clone()), |text| name("name", &text, 100))?,
+            codex_local: self.codex_local.unwrap_or(to.codex_local),
+            device_code_login: self.device_code_login.unwrap_or(to.device_code_login),
+            codex_access_tokens: self.codex_access_tokens.unwrap_or(to.codex_access_tokens),
+            access_token_max_days: self.access_token_max_days.unwrap_or(to.access_token_max_days),
+            codex_cloud: self.codex_cloud.unwrap_or(to.codex_cloud),
+            slack_post_answers: self.slack_post_answers.unwrap_or(to.slack_post_answers),
+            agent_internet_access: self.agent_internet_access.unwrap_or(to.agent_internet_access),
+            administer_codex: self.administer_codex.unwrap_or(to.administer_codex),
+            require_mfa: self.require_mfa.unwrap_or(to.require_mfa),
+            store_content: self.store_content.unwrap_or(to.store_content),
+            retention_days: self.retention_days.unwrap_or(to.retention_days),
+        })
+    }
+}
+
+/// The settings of the workspace.
+#[utoipa::path(get, path = "/api/v1/settings", tag = "Settings",
+    responses((status = 200, body = Settings), (status = 401, body = ErrorBody)))]
+pub(crate) async fn show(permit: Permit<AnyMember>) -> Etag<Settings> {
+    Etag(Settings::clone(&permit.workspace.settings))
+}
+
+/// Change settings.
+#[utoipa::path(patch, path = "/api/v1/settings", tag = "Settings", request_body = SettingsPatch,
+    responses((status = 200, body = Settings), (status = 403, body = ErrorBody), (status = 412, body = ErrorBody),
+        (status = 422, body = ErrorBody)))]
+pub(crate) async fn update(
+    permit: Permit<permits::WorkspaceSettingsWrite>,
+    State(app): State<App>,
+    headers: HeaderMap,
+    Json(patch): Json<SettingsPatch>,
+) -> Result<Etag<Settings>> {
+    let mut change = permit.change(&app).await?;
+    let ws = change.workspace_id();
+    let before = Etag(workspaces::settings(&mut change, ws).await?);
+    before.check(&headers)?;
+    let after = patch.apply(&before.0)?;
+    permit.may_grant(after.granted().without(before.0.granted()))?;
+    let changed = differences(&json!(before.0), &json!(after));
+    if changed.is_empty() {
+        return Ok(Etag(after));
+    }
+    workspaces::set_settings(&mut change, ws, &after).await?;
+    change.touch(Touched::Workspace);
+    let target = Target::new("workspace", ws, after.name.as_str());
+    change.record(EventType::SettingsUpdated, target, json!({ "changed": changed }));
+    change.commit().await?;
+    Ok(Etag(after))
+}
+
+/// The fields of an object that differ, each with before and after.
+pub(crate) fn differences(before: &Value, after: &Value) -> Map<String, Value> {
+    let (Some(before), Some(after)) = (before.as_object(), after.as_object()) else { return Map::new() };
+    let changed = after.iter().filter(|(field, value)| before.get(*field) != Some(value));
+    changed.map(|(field, value)| (field.clone(), json!({ "before": before.get(field), "after": value }))).collect()
+}

@@ -1,0 +1,35 @@
+//! The pages of sign-in. Plain forms: they work without scripts, by keyboard, and read aloud.
+
+pub(crate) mod device;
+pub(crate) mod home;
+pub(crate) mod link;
+pub(crate) mod setup;
+pub(crate) mod sign_in;
+
+use axum::response::{IntoResponse, Redirect, Response};
+use http::HeaderValue;
+use http::header::SET_COOKIE;
+
+/// Where to go after a sign-in: only ever a path of our own.
+fn safe_next(next: Option<&str>) -> &str {
+    let is_own = |next: &&str| next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n']);
+    next.filter(is_own).unwrap_or("/")
+}
+
+/// Goes on, with a cookie set.
+fn redirect_with(to: &str, cookie: HeaderValue) -> Response {
+    ([(SET_COOKIE, cookie)], Redirect::to(to)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::safe_next;
+
+    #[test]
+    fn never_leads_away() {
+        assert_eq!(safe_next(Some("/codex/device?user_code=AB")), "/codex/device?user_code=AB");
+        for evil in ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:x", "", "evil"] {
+            assert_eq!(safe_next(Some(evil)), "/", "{evil}");
+        }
+    }
+}

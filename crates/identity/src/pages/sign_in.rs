@@ -1,0 +1,72 @@
+//! `/sign-in`, `/sign-out`.
+
+use axum::extract::{Form, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::request::Parts;
+use maud::html;
+use provost_web::pages::{Page, alert};
+use provost_web::{App, Query, Result, Session, SessionCookie};
+use serde::Deserialize;
+
+use super::{redirect_with, safe_next};
+use crate::api::sessions;
+use crate::sign_in;
+
+#[derive(Deserialize)]
+pub(crate) struct Next {
+    next: Option<String>,
+}
+
+pub(crate) async fn show(State(app): State<App>, parts: Parts, Query(query): Query<Next>) -> Result<Response> {
+    let next = safe_next(query.next.as_deref());
+    if Session::resolve(&app, &parts).await?.is_some() {
+        return Ok(Redirect::to(next).into_response());
+    }
+    Ok(page(next, "", None).into_response())
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Fields {
+    email: String,
+    password: String,
+    next: Option<String>,
+}
+
+/// No CSRF token here: whoever forges this form must know the password of the account it signs in
+/// to, and `SameSite` keeps the cookie of a session that is there from being sent along.
+pub(crate) async fn submit(State(app): State<App>, parts: Parts, Form(fields): Form<Fields>) -> Response {
+    let next = safe_next(fields.next.as_deref());
+    match sign_in::sign_in(&app, &parts, &fields.email, &fields.password).await {
+        Ok((_, cookie)) => redirect_with(next, cookie.header),
+        Err(error) => page(next, &fields.email, Some(error.message())).with_status(error.status()).into_response(),
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct SignOut {
+    csrf_token: Option<String>,
+}
+
+pub(crate) async fn sign_out(State(app): State<App>, parts: Parts, Form(fields): Form<SignOut>) -> Result<Response> {
+    if let Some(session) = Session::resolve(&app, &parts).await? {
+        session.check_csrf(fields.csrf_token.as_deref())?;
+        sessions::end(&app, &session).await?;
+    }
+    Ok(redirect_with("/sign-in", SessionCookie::clear(&parts)))
+}
+
+fn page(next: &str, email: &str, message: Option<&str>) -> Page {
+    let message = message.map(|message| format!("You are not signed in: {message}."));
+    let body = html! {
+        (alert(message.as_deref()))
+        form method="post" action="/sign-in" {
+            input type="hidden" name="next" value=(next);
+            label for="email" { "E-mail address" }
+            input id="email" name="email" type="email" autocomplete="username" required autofocus value=(email);
+            label for="password" { "Password" }
+            input id="password" name="password" type="password" autocomplete="current-password" required;
+            div.actions { button { "Sign in" } }
+        }
+    };
+    Page::new("Sign in", body)
+}

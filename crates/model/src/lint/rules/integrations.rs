@@ -1,0 +1,82 @@
+//! Identities of MCP servers, and sources of plugins.
+
+use crate::lint::check::quoted_key;
+use crate::lint::document::Node;
+use crate::lint::regex_lite;
+use crate::lint::report::Report;
+
+pub(super) fn policy(merged: &Node<'_>, report: &mut Report) {
+    servers(merged.get("mcp_servers"), "mcp_servers", report);
+    for plugin in merged.get("plugins").map(Node::entries).unwrap_or_default() {
+        let key = format!("plugins.{}.mcp_servers", quoted_key(&plugin.key));
+        servers(plugin.node.get("mcp_servers"), &key, report);
+    }
+    sources(merged, report);
+}
+
+fn servers(servers: Option<&Node<'_>>, key: &str, report: &mut Report) {
+    for server in servers.map(Node::entries).unwrap_or_default() {
+        let key = format!("{key}.{}.identity", quoted_key(&server.key));
+        let Some(identity) = server.node.get("identity") else { continue };
+        // With both, the command counts, provided it has one of its forms.
+        let command = identity.get("command").filter(|node| node.text().is_some() || node.get("executable").is_some());
+        match (command, identity.entry("url")) {
+            (Some(command), url) => {
+                if let Some(url) = url {
+                    let message =
+                        "An identity is either a command or a URL; clients look only at the command. Remove one.";
+                    report.warn(url.place, &format!("{key}.url"), "ambiguous_identity", message);
+                }
+                for (index, matcher) in command.get("args").map(Node::items).unwrap_or_default().iter().enumerate() {
+                    regex(matcher, &format!("{key}.command.args[{index}]"), report);
+                }
+            }
+            (None, Some(url)) => regex(&url.node, &format!("{key}.url"), report),
+            (None, None) => {}
+        }
+    }
+}
+
+fn regex(matcher: &Node<'_>, key: &str, report: &mut Report) {
+    if matcher.text_at("match") != Some("regex") {
+        return;
+    }
+    let Some((node, pattern)) = matcher.get("expression").and_then(|node| Some((node, node.text()?))) else { return };
+    if let Err(fault) = regex_lite::check(pattern) {
+        let message = format!("This is no regular expression the client can read: {fault}.");
+        report.error(node.place, &format!("{key}.expression"), "bad_regex", message);
+    }
+}
+
+fn sources(merged: &Node<'_>, report: &mut Report) {
+    for source in merged.at(&["marketplaces", "allowed_sources"]).map(Node::entries).unwrap_or_default() {
+        let key = format!("marketplaces.allowed_sources.{}", quoted_key(&source.key));
+        let needed = match source.node.text_at("source") {
+            Some("git") => "url",
+            Some("host_pattern") => "host_pattern",
+            Some("local") => "path",
+            Some(_) => continue,
+            None => "source",
+        };
+        let Some(value) = source.node.get(needed) else {
+            if source.node.is_table() {
+                let message = format!("This source permits nothing: it lacks the key `{needed}`.");
+                report.warn(source.place, &format!("{key}.{needed}"), "incomplete_source", message);
+            }
+            continue;
+        };
+        let Some(text) = value.text() else { continue };
+        let fault = match needed {
+            "host_pattern" => regex_lite::check(text).err().or_else(|| {
+                let anchored = text.starts_with('^') && text.ends_with('$');
+                (!anchored).then_some("without `^` and `$` it also matches hosts that merely contain it")
+            }),
+            "path" => (!text.starts_with('/')).then_some("the path must be absolute"),
+            _ => None,
+        };
+        if let Some(fault) = fault {
+            let message = format!("This source may permit nothing, or too much: {fault}.");
+            report.warn(value.place, &format!("{key}.{needed}"), "odd_source", message);
+        }
+    }
+}

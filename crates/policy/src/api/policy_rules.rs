@@ -1,0 +1,107 @@
+//! `/api/v1/policy-rules`: the ordered rules and the fallback, replaced whole.
+
+use std::collections::HashSet;
+
+use axum::extract::State;
+use http::HeaderMap;
+use provost_model::event::{EventType, Target};
+use provost_model::{GroupId, PolicyId, PolicyRule};
+use provost_store::tables::{groups, policies, policy_rules, workspaces};
+use provost_store::{Change, Touched, Tx};
+use provost_web::{App, Error, ErrorBody, Etag, Json, Permit, Result, permits};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+/// More are no order that a person can follow.
+const MAX_RULES: usize = 1_000;
+
+/// Who gets which policy.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PolicyRulesBody {
+    /// In order: the first rule whose group contains the member decides.
+    rules: Vec<PolicyRuleBody>,
+    /// For members whom no rule matches; null for none.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required)]
+    fallback_policy_id: Option<PolicyId>,
+}
+
+/// One rule.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PolicyRuleBody {
+    group_id: GroupId,
+    policy_id: PolicyId,
+}
+
+/// The rules and the fallback.
+#[utoipa::path(get, path = "/api/v1/policy-rules", tag = "Policies",
+    responses((status = 200, body = PolicyRulesBody), (status = 403, body = ErrorBody)))]
+pub(crate) async fn show(
+    permit: Permit<permits::CodexAdminister>,
+    State(app): State<App>,
+) -> Result<Etag<PolicyRulesBody>> {
+    Ok(Etag(read(&mut app.store.read().await?, permit.workspace.id).await?))
+}
+
+/// Replace the rules and the fallback: takes effect at once.
+#[utoipa::path(put, path = "/api/v1/policy-rules", tag = "Policies", request_body = PolicyRulesBody,
+    responses((status = 200, body = PolicyRulesBody), (status = 403, body = ErrorBody),
+        (status = 412, body = ErrorBody), (status = 422, body = ErrorBody)))]
+pub(crate) async fn update(
+    permit: Permit<permits::CodexAdminister>,
+    State(app): State<App>,
+    headers: HeaderMap,
+    Json(body): Json<PolicyRulesBody>,
+) -> Result<Etag<PolicyRulesBody>> {
+    let mut change = permit.change(&app).await?;
+    let ws = change.workspace_id();
+    let before = read(&mut change, ws).await?;
+    Etag(before.clone()).check(&headers)?;
+    check(&mut change, &body).await?;
+    let rules: Vec<PolicyRule> =
+        body.rules.iter().map(|rule| PolicyRule { group_id: rule.group_id, policy_id: rule.policy_id }).collect();
+    policy_rules::replace(&mut change, ws, &rules).await?;
+    workspaces::set_fallback(&mut change, ws, body.fallback_policy_id).await?;
+    change.touch(Touched::Workspace);
+    let target = Target::new("workspace", ws, permit.workspace.settings.name.as_str());
+    change.record(EventType::PolicyRulesUpdated, target, json!({ "before": before, "after": body }));
+    change.commit().await?;
+    Ok(Etag(body))
+}
+
+async fn read(tx: &mut Tx, ws: provost_model::WorkspaceId) -> Result<PolicyRulesBody> {
+    let rules = policy_rules::list(tx, ws).await?;
+    let rules = rules.into_iter().map(|rule| PolicyRuleBody { group_id: rule.group_id, policy_id: rule.policy_id });
+    Ok(PolicyRulesBody { rules: rules.collect(), fallback_policy_id: policy_rules::fallback(tx, ws).await? })
+}
+
+/// Refuses rules that name what is not there, or that can never match.
+async fn check(change: &mut Change, body: &PolicyRulesBody) -> Result<()> {
+    let ws = change.workspace_id();
+    if body.rules.len() > MAX_RULES {
+        return Err(Error::invalid("rules", "too_many", format!("there can be at most {MAX_RULES} rules")));
+    }
+    let mut seen = HashSet::new();
+    for (index, rule) in body.rules.iter().enumerate() {
+        let field = |name: &str| format!("rules[{index}].{name}");
+        if groups::get(change, ws, rule.group_id).await?.is_none() {
+            return Err(Error::invalid(field("group_id"), "unknown_group", "there is no such group"));
+        }
+        if policies::get(change, ws, rule.policy_id).await?.is_none() {
+            return Err(Error::invalid(field("policy_id"), "unknown_policy", "there is no such policy"));
+        }
+        if !seen.insert(rule.group_id) {
+            let message = "an earlier rule has the same group, so this one could never match: remove one of them";
+            return Err(Error::invalid(field("group_id"), "duplicate_group", message));
+        }
+    }
+    if let Some(id) = body.fallback_policy_id
+        && policies::get(change, ws, id).await?.is_none()
+    {
+        return Err(Error::invalid("fallback_policy_id", "unknown_policy", "there is no such policy"));
+    }
+    Ok(())
+}

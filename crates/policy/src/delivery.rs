@@ -1,0 +1,49 @@
+//! A policy reaches a laptop: the bundle of the member who asks, from the snapshot, as bytes that
+//! were rendered when the policy was published.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use provost_model::{Bundle, Permission, Policy};
+use provost_web::{App, Client};
+
+use crate::fetches::Fetches;
+
+/// `config/bundle`: for clients since 0.137, and config servers.
+pub(crate) async fn bundle(State(app): State<App>, Extension(fetches): Extension<Fetches>, client: Client) -> Response {
+    let policy = policy_of(&client);
+    fetches.record(&app, &client, policy.map(Arc::as_ref), "bundle");
+    answer(policy.map_or_else(|| Bundle::empty().bundle, |policy| policy.bundle.bundle.clone()))
+}
+
+/// `config/requirements`: for clients before it.
+pub(crate) async fn requirements(
+    State(app): State<App>,
+    Extension(fetches): Extension<Fetches>,
+    client: Client,
+) -> Response {
+    let policy = policy_of(&client);
+    fetches.record(&app, &client, policy.map(Arc::as_ref), "requirements");
+    answer(policy.map_or_else(|| Bundle::empty().requirements, |policy| policy.bundle.requirements.clone()))
+}
+
+/// A member who may not use Codex Local gets no policy rather than a refusal: clients show a refusal
+/// here as an outage, and the member hears why at the model call.
+fn policy_of(client: &Client) -> Option<&Arc<Policy>> {
+    client.workspace.policy_for(&client.member).filter(|_| client.may(Permission::CodexLocalUse))
+}
+
+fn answer(body: Arc<[u8]>) -> Response {
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        // It is this member's, and may change at any moment.
+        (CACHE_CONTROL, HeaderValue::from_static("private, no-store")),
+    ];
+    (headers, Body::from(Bytes::from_owner(body))).into_response()
+}

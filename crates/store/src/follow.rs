@@ -1,0 +1,61 @@
+//! Follows the changes of other nodes: PostgreSQL calls out each one, and a poll stands behind it.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use sqlx::postgres::{PgListener, PgPoolOptions};
+use tokio::sync::Notify;
+
+use crate::db::Db;
+use crate::store::Inner;
+
+/// Where [`crate::Change::commit`] calls out.
+const CHANNEL: &str = "provost_changes";
+/// How often a node asks whether another has changed something.
+const POLL: Duration = Duration::from_millis(400);
+/// How long the listener waits after a failure.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Keeps the snapshots up to date until the store is closed or gone.
+pub(crate) async fn follow(db: Db, store: Weak<Inner>) {
+    let called = Notify::new();
+    // Both in one task: when the store is gone, so is the listener and its connection.
+    tokio::select! {
+        () = listen(&db, &called) => {}
+        () = refresh(&store, &called) => {}
+    }
+}
+
+async fn refresh(store: &Weak<Inner>, called: &Notify) {
+    loop {
+        // Either reason will do, so that a poll which was not called for is no error.
+        let _ = tokio::time::timeout(POLL, called.notified()).await;
+        let Some(store) = store.upgrade().filter(|store| !store.db.is_closed()) else { return };
+        // What failed has been logged, and this is where it is tried again.
+        let _ = store.refresh().await;
+    }
+}
+
+/// Passes on what PostgreSQL calls out. Never ends: a lost connection is made anew.
+async fn listen(db: &Db, called: &Notify) {
+    let Db::Postgres(pool) = db else { return std::future::pending().await };
+    // Its own connection: one of the store's pool would be missing there for good.
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .connect_lazy_with(pool.connect_options().as_ref().clone());
+    loop {
+        if let Ok(mut listener) = PgListener::connect_with(&pool).await
+            && listener.listen(CHANNEL).await.is_ok()
+        {
+            called.notify_one();
+            while let Ok(Some(_)) = listener.try_recv().await {
+                // Many calls at once want one look.
+                while listener.next_buffered().is_some() {}
+                called.notify_one();
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,23 @@
+//! The store, from outside, on both databases. Run through `make test` (or `mk/with-postgres`), which
+//! provides the PostgreSQL.
+
+mod acts;
+mod changes;
+mod credentials;
+mod database;
+mod deletion;
+mod ledger;
+mod migrations;
+mod names;
+mod outage;
+mod policies;
+#[path = "../../../testkit/src/postgres.rs"]
+#[expect(unreachable_pub, reason = "it is public in its own crate")]
+mod postgres;
+mod random_changes;
+mod recorder;
+mod revocations;
+mod rows;
+mod sealing;
+mod sign_ins;
+mod tenants;
