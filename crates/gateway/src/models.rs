@@ -1,7 +1,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use provost_model::{Model, ModelRoute, Permission};
+use provost_model::{Model, ModelRoute};
 use provost_web::{App, Client, Refusal};
 use serde_json::{Value, json};
 
@@ -19,11 +19,12 @@ const BASE_INSTRUCTIONS: &str = "You are a coding agent that works in the user's
 const REASONING: [&str; 7] = ["gpt-5", "gpt-6", "codex", "o1", "o3", "o4", "gpt-oss"];
 
 /// `GET /backend-api/codex/models`: what the client offers in its picker. A member who may not use
-/// Codex gets an empty list, and hears why at the model call.
+/// Codex Local sees it too: the client keeps the list for a while, and an empty one would outlast the
+/// refusal. Who is suspended gets an empty list, and hears why at the model call.
 pub(crate) async fn list_for_codex(State(app): State<App>, parts: Parts) -> Response {
     let models = match Client::resolve(&app, &parts).await {
-        Ok(client) if client.may(Permission::CodexLocalUse) => codex_models(&client),
-        Ok(_) | Err(Refusal::Suspended(_)) => Vec::new(),
+        Ok(client) => codex_models(&client),
+        Err(Refusal::Suspended(_)) => Vec::new(),
         Err(Refusal::Unknown) => return nobody().into_response(),
     };
     axum::Json(json!({ "models": models })).into_response()

@@ -113,3 +113,6 @@ impl Workspace {
         roles.fold((PermissionSet::NONE, false), |(granted, _), role| (granted.union(role.permissions), true))
     }
 }
+
+#[cfg(test)]
+mod tests;

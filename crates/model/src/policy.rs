@@ -178,3 +178,6 @@ impl Member {
         self.groups.binary_search(&group).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

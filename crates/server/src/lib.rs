@@ -1,7 +1,12 @@
-//! placeholder
+//! The executable `provost`: verbs, configuration, wiring, routes, TLS.
 
+pub mod cli;
 pub mod client_config;
 pub mod config;
 pub mod listen;
 pub mod logging;
+pub mod node;
+pub mod openapi;
+mod operations;
+pub mod routes;
 pub mod tls;

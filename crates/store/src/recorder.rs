@@ -61,7 +61,11 @@ impl State {
 impl Recorder {
     /// Starts the writer.
     pub(crate) fn start(db: Db, clock: Clock) -> Self {
-        let (queue, waiting) = mpsc::channel(QUEUE);
+        Self::with_room(QUEUE, db, clock)
+    }
+
+    fn with_room(room: usize, db: Db, clock: Clock) -> Self {
+        let (queue, waiting) = mpsc::channel(room);
         let state = Arc::new(State::default());
         tokio::spawn(Writer { db, clock, waiting, state: state.clone() }.run());
         Self { queue, state }
@@ -184,5 +188,56 @@ impl Writer {
             origin: Origin::default(),
             details: serde_json::json!({ "count": lost }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use provost_model::Settings;
+
+    use super::*;
+    use crate::ledger::{Filter, list};
+    use crate::migrate::migrate;
+    use crate::tables::workspaces;
+
+    #[tokio::test]
+    async fn what_no_longer_fits_is_counted_in_its_own_ledger() -> Result<()> {
+        let dir = tempfile::tempdir().expect("a directory can be made");
+        let db = Db::open(&format!("sqlite:{}", dir.path().join("db").display()), 1).await?;
+        let clock = Clock::system();
+        let now = clock.now();
+        migrate(&db, now).await?;
+        let (a, b) = (WorkspaceId::new(now), WorkspaceId::new(now));
+        let mut tx = db.write().await?;
+        for id in [a, b] {
+            workspaces::insert(&mut tx, id, &Settings::default(), now).await?;
+        }
+        tx.commit().await?;
+
+        let recorder = Recorder::with_room(4, db.clone(), clock);
+        for workspace_id in [a, a, a, a, a, a, b] {
+            recorder.record(NewEvent {
+                workspace_id,
+                id: EventId::new(now),
+                kind: EventType::TurnCompleted,
+                at: now,
+                actor: Actor::system(),
+                target: None,
+                origin: Origin::default(),
+                details: serde_json::json!({}),
+            });
+        }
+        assert_eq!(recorder.backlog(), 4);
+        assert!(recorder.flush(Duration::from_secs(10)).await);
+        let mut tx = db.read().await?;
+        let mut counts = Vec::new();
+        for id in [a, b] {
+            let events = list(&mut tx, id, &Filter { limit: 100, ..Filter::default() }).await?;
+            let turns = events.iter().filter(|event| event.kind == EventType::TurnCompleted).count();
+            let lost = events.iter().find(|event| event.kind == EventType::EventsLost);
+            counts.push((turns, lost.and_then(|event| event.details["count"].as_i64())));
+        }
+        assert_eq!(counts, [(4, Some(2)), (0, Some(1))]);
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
-//! placeholder
+//! Dev-only: an in-process server, clients, scripted upstreams, a clock.
 
 pub mod codex;
 pub mod postgres;
+pub mod server;
 pub mod upstream;

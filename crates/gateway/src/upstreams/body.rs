@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use provost_model::{Model, UpstreamId};
 use provost_store::tables::upstreams::UpstreamRow;
 use provost_web::limits::UpstreamAddresses;
-use provost_web::{Error, Result, literal_address};
+use provost_web::{Error, Result, literal_address, name, nullable};
 use reqwest::Url;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -43,7 +43,7 @@ pub(crate) struct UpdateUpstream {
     #[serde(default, deserialize_with = "present")]
     pub(super) base_url: Option<String>,
     /// Its key; null takes it away.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>)]
     pub(super) api_key: Option<Option<String>>,
     /// What it serves, whole.
@@ -51,7 +51,7 @@ pub(crate) struct UpdateUpstream {
     pub(super) models: Option<Vec<Model>>,
 }
 
-/// A field that is there, so that null is told apart from absent.
+/// A field that may be absent but not null.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
@@ -86,32 +86,25 @@ impl From<UpstreamRow> for UpstreamAnswer {
 }
 
 impl CreateUpstream {
-    /// Whether it can be.
-    pub(super) fn check(&self, addresses: UpstreamAddresses) -> Result<()> {
-        check_name(&self.name)?;
+    /// The same with its name trimmed, if it can be.
+    pub(super) fn check(mut self, addresses: UpstreamAddresses) -> Result<Self> {
+        self.name = name("name", &self.name, MAX_NAME_CHARS)?;
         check_base_url(&self.base_url, addresses)?;
         self.api_key.as_deref().map_or(Ok(()), check_api_key)?;
-        check_models(&self.models)
+        check_models(&self.models)?;
+        Ok(self)
     }
 }
 
 impl UpdateUpstream {
-    /// Whether it can be.
-    pub(super) fn check(&self, addresses: UpstreamAddresses) -> Result<()> {
-        self.name.as_deref().map_or(Ok(()), check_name)?;
+    /// The same with its name trimmed, if it can be.
+    pub(super) fn check(mut self, addresses: UpstreamAddresses) -> Result<Self> {
+        self.name = self.name.map(|text| name("name", &text, MAX_NAME_CHARS)).transpose()?;
         self.base_url.as_deref().map_or(Ok(()), |url| check_base_url(url, addresses))?;
         self.api_key.as_ref().and_then(Option::as_deref).map_or(Ok(()), check_api_key)?;
-        self.models.as_deref().map_or(Ok(()), check_models)
+        self.models.as_deref().map_or(Ok(()), check_models)?;
+        Ok(self)
     }
-}
-
-fn check_name(name: &str) -> Result<()> {
-    let fits = (1..=MAX_NAME_CHARS).contains(&name.chars().count());
-    if fits && name.trim() == name && !name.contains(char::is_control) {
-        return Ok(());
-    }
-    let message = format!("`name` is 1 to {MAX_NAME_CHARS} characters, without spaces around it or control characters");
-    Err(Error::invalid("name", "invalid_name", message))
 }
 
 fn check_base_url(text: &str, addresses: UpstreamAddresses) -> Result<()> {

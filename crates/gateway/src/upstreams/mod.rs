@@ -15,27 +15,26 @@ use serde_json::json;
 
 use body::{CreateUpstream, UpdateUpstream, UpstreamAnswer};
 
-type Writes = Permit<permits::WorkspaceSettingsWrite>;
-
 /// Add an upstream.
 ///
 /// The key is sealed and never readable. Only the models that an upstream lists are served; where two
 /// upstreams list the same slug, the older one serves it.
-#[utoipa::path(post, path = "/api/v1/upstreams", tag = "Upstreams", security(("api_key" = []), ("session" = [])),
+#[utoipa::path(post, path = "/api/v1/upstreams", tag = "Upstreams",
     request_body = CreateUpstream,
     responses(
-        (status = 201, description = "Added", body = UpstreamAnswer),
-        (status = 409, description = "The name is taken", body = ErrorBody),
-        (status = 422, description = "A field cannot be", body = ErrorBody)))]
+        (status = 201, body = UpstreamAnswer),
+        (status = 403, body = ErrorBody),
+        (status = 409, body = ErrorBody),
+        (status = 422, body = ErrorBody)))]
 pub(crate) async fn create(
-    permit: Writes,
+    permit: Permit<permits::WorkspaceSettingsWrite>,
     State(app): State<App>,
     Json(body): Json<CreateUpstream>,
 ) -> Result<Created<UpstreamAnswer>> {
-    body.check(app.upstream_addresses)?;
+    let body = body.check(app.upstream_addresses)?;
     let mut change = permit.change(&app).await?;
-    let id = UpstreamId::new(change.at());
-    let at = change.at();
+    let (at, workspace_id) = (change.at(), change.workspace_id());
+    let id = UpstreamId::new(at);
     let row = UpstreamRow {
         id,
         name: body.name,
@@ -45,7 +44,6 @@ pub(crate) async fn create(
         created_at: at,
         updated_at: at,
     };
-    let workspace_id = change.workspace_id();
     table::insert(&mut change, workspace_id, &row).await.map_err(name_taken)?;
     change.touch(Touched::Upstream(id));
     let slugs: Vec<&str> = row.models.iter().map(|model| model.slug.as_str()).collect();
@@ -56,11 +54,11 @@ pub(crate) async fn create(
 }
 
 /// List the upstreams, oldest first.
-#[utoipa::path(get, path = "/api/v1/upstreams", tag = "Upstreams", security(("api_key" = []), ("session" = [])),
+#[utoipa::path(get, path = "/api/v1/upstreams", tag = "Upstreams",
     params(ListQuery),
-    responses((status = 200, description = "A page", body = List<UpstreamAnswer>)))]
+    responses((status = 200, body = List<UpstreamAnswer>)))]
 pub(crate) async fn list(
-    permit: Writes,
+    permit: Permit<permits::WorkspaceSettingsWrite>,
     State(app): State<App>,
     Query(query): Query<ListQuery>,
 ) -> Result<List<UpstreamAnswer>> {
@@ -69,13 +67,13 @@ pub(crate) async fn list(
 }
 
 /// Show an upstream.
-#[utoipa::path(get, path = "/api/v1/upstreams/{id}", tag = "Upstreams", security(("api_key" = []), ("session" = [])),
-    params(("id" = UpstreamId, Path, description = "The upstream's id")),
+#[utoipa::path(get, path = "/api/v1/upstreams/{id}", tag = "Upstreams",
+    params(("id" = UpstreamId, Path)),
     responses(
-        (status = 200, description = "The upstream", body = UpstreamAnswer),
-        (status = 404, description = "There is none", body = ErrorBody)))]
+        (status = 200, body = UpstreamAnswer),
+        (status = 404, body = ErrorBody)))]
 pub(crate) async fn show(
-    permit: Writes,
+    permit: Permit<permits::WorkspaceSettingsWrite>,
     State(app): State<App>,
     PathId(id): PathId<UpstreamId>,
 ) -> Result<Etag<UpstreamAnswer>> {
@@ -86,25 +84,23 @@ pub(crate) async fn show(
 /// Change an upstream.
 ///
 /// A field that is absent stays as it is; `"api_key": null` takes the key away.
-#[utoipa::path(patch, path = "/api/v1/upstreams/{id}", tag = "Upstreams", security(("api_key" = []), ("session" = [])),
-    params(
-        ("id" = UpstreamId, Path, description = "The upstream's id"),
-        ("if-match" = Option<String>, Header, description = "The `ETag` of what the change is based on")),
+#[utoipa::path(patch, path = "/api/v1/upstreams/{id}", tag = "Upstreams",
+    params(("id" = UpstreamId, Path)),
     request_body = UpdateUpstream,
     responses(
-        (status = 200, description = "Changed", body = UpstreamAnswer),
-        (status = 404, description = "There is none", body = ErrorBody),
-        (status = 409, description = "The name is taken", body = ErrorBody),
-        (status = 412, description = "Somebody changed it meanwhile", body = ErrorBody),
-        (status = 422, description = "A field cannot be", body = ErrorBody)))]
+        (status = 200, body = UpstreamAnswer),
+        (status = 404, body = ErrorBody),
+        (status = 409, body = ErrorBody),
+        (status = 412, body = ErrorBody),
+        (status = 422, body = ErrorBody)))]
 pub(crate) async fn update(
-    permit: Writes,
+    permit: Permit<permits::WorkspaceSettingsWrite>,
     State(app): State<App>,
     PathId(id): PathId<UpstreamId>,
     headers: HeaderMap,
     Json(body): Json<UpdateUpstream>,
 ) -> Result<Etag<UpstreamAnswer>> {
-    body.check(app.upstream_addresses)?;
+    let body = body.check(app.upstream_addresses)?;
     let mut change = permit.change(&app).await?;
     let before = find(&mut change, id, &headers).await?;
     let api_key_sealed = match &body.api_key {
@@ -137,16 +133,14 @@ pub(crate) async fn update(
 /// Remove an upstream.
 ///
 /// Its models are no longer served; turns on their way end as they would have.
-#[utoipa::path(delete, path = "/api/v1/upstreams/{id}", tag = "Upstreams", security(("api_key" = []), ("session" = [])),
-    params(
-        ("id" = UpstreamId, Path, description = "The upstream's id"),
-        ("if-match" = Option<String>, Header, description = "The `ETag` of what is to be removed")),
+#[utoipa::path(delete, path = "/api/v1/upstreams/{id}", tag = "Upstreams",
+    params(("id" = UpstreamId, Path)),
     responses(
-        (status = 204, description = "Removed"),
-        (status = 404, description = "There is none", body = ErrorBody),
-        (status = 412, description = "Somebody changed it meanwhile", body = ErrorBody)))]
+        (status = 204),
+        (status = 404, body = ErrorBody),
+        (status = 412, body = ErrorBody)))]
 pub(crate) async fn delete(
-    permit: Writes,
+    permit: Permit<permits::WorkspaceSettingsWrite>,
     State(app): State<App>,
     PathId(id): PathId<UpstreamId>,
     headers: HeaderMap,

@@ -104,6 +104,8 @@ impl Walk<'_> {
                     self.report.error(node.place, path, "out_of_range", message);
                 }
             }
+            (Shape::Seconds, Value::Integer(seconds)) if *seconds >= 0 => {}
+            (Shape::Seconds, Value::Float) => {}
             (Shape::Word(words), _) => self.word(node, words, path),
             (Shape::List(item), Value::List(items)) => {
                 for (index, node) in items.iter().enumerate() {
@@ -384,6 +386,7 @@ fn describe(shape: Shape) -> String {
         Shape::Anything => "anything".to_owned(),
         Shape::Bool => "true or false".to_owned(),
         Shape::Text | Shape::AbsolutePath => "a string in double quotes".to_owned(),
+        Shape::Seconds => "a number of seconds, at least 0".to_owned(),
         Shape::Integer(min, i64::MAX) => format!("a whole number, at least {min}"),
         Shape::Integer(min, max) => format!("a whole number from {min} to {max}"),
         Shape::Word(words) => format!("one of {}", listed(words.allowed.iter().copied())),

@@ -5,6 +5,9 @@ pub mod acceptor;
 pub mod ca;
 mod files;
 
+pub use acceptor::Certificate;
+pub use ca::{PrivateCa, names};
+
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;

@@ -13,7 +13,7 @@ use provost_store::{Result, Store};
 
 use crate::acts::{change, commit, workspace};
 use crate::database::{Database, Kind, runtime};
-use act::{Act, act};
+use act::{Act, act, furnish};
 use expected::Expected;
 
 #[test]
@@ -30,9 +30,8 @@ fn any_sequence_of_changes(kind: Kind) {
     let runtime = runtime();
     let database = runtime.block_on(Database::create(kind));
     let store = runtime.block_on(database.open()).expect("the store opens");
-    let mut runner = TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
-    // Up to eight changes of up to six acts each.
-    let sequences = vec(vec(act(), 1..6), 1..8);
+    let mut runner = TestRunner::new(Config { cases: 16, failure_persistence: None, ..Config::default() });
+    let sequences = vec(vec(act(), 1..6), 3..8);
     let outcome = runner.run(&sequences, |changes| {
         runtime.block_on(follow(&database, &store, &changes)).expect("the store does what the test asks");
         Ok(())
@@ -48,7 +47,7 @@ async fn follow(database: &Database, store: &Store, changes: &[Vec<Act>]) -> Res
     let ws = workspace(store).await?;
     let other = database.open().await?;
     let mut expected = Expected::default();
-    for (n, acts) in changes.iter().enumerate() {
+    for (n, acts) in [&furnish()].into_iter().chain(changes).enumerate() {
         let mut change = change(store, ws).await?;
         for act in acts {
             act.perform(&mut change, ws, &mut expected).await?;

@@ -5,6 +5,7 @@ mod commands;
 mod deny_read;
 mod desktop;
 mod features;
+mod gateway;
 mod hooks;
 mod integrations;
 mod models;
@@ -42,4 +43,10 @@ pub(super) fn policy(merged: &Node<'_>, report: &mut Report) {
     models::policy(merged, report);
     hooks::policy(merged, report);
     features::policy(merged, report);
+}
+
+/// Judges a fragment of managed defaults.
+pub(super) fn defaults(tree: &Node<'_>, report: &mut Report) {
+    permissions::defaults(tree, report);
+    providers::policy(tree, report);
 }

@@ -23,11 +23,7 @@ pub(super) fn defined<'n, 'a>(tree: &'n Node<'a>) -> impl Iterator<Item = &'n En
 }
 
 pub(super) fn layer(tree: &Node<'_>, report: &mut Report) {
-    for entry in defined(tree).filter(|entry| entry.key.starts_with(':')) {
-        let key = format!("permissions.{}", quoted_key(&entry.key));
-        let message = "Names that start with a colon belong to the built-in profiles. Choose a name without it.";
-        report.error(entry.place, &key, "reserved_name", message);
-    }
+    reserved_prefix(tree, report);
     for entry in defined(tree) {
         profiles::mitm(entry, report);
     }
@@ -40,6 +36,14 @@ pub(super) fn layer(tree: &Node<'_>, report: &mut Report) {
     }
     if let Some(entry) = tree.get("permissions").and_then(|permissions| permissions.entry("network")) {
         network(entry, report);
+    }
+}
+
+fn reserved_prefix(tree: &Node<'_>, report: &mut Report) {
+    for entry in defined(tree).filter(|entry| entry.key.starts_with(':')) {
+        let key = format!("permissions.{}", quoted_key(&entry.key));
+        let message = "Names that start with a colon belong to the built-in profiles. Choose a name without it.";
+        report.error(entry.place, &key, "reserved_name", message);
     }
 }
 
@@ -83,6 +87,30 @@ pub(super) fn policy(merged: &Node<'_>, report: &mut Report) {
     // Clients compile only the profile they start with, and those it builds on.
     if let Some(name) = named {
         profiles::chain(name, merged, report);
+    }
+}
+
+/// In defaults, profiles need no permission, only a start.
+pub(super) fn defaults(tree: &Node<'_>, report: &mut Report) {
+    reserved_prefix(tree, report);
+    match tree.get("default_permissions").and_then(|node| Some((node, node.text()?))) {
+        None => {
+            if let Some(profile) = defined(tree).next() {
+                let message = "Whoever defines profiles must say which one to start with. Add `default_permissions`.";
+                let key = format!("permissions.{}", quoted_key(&profile.key));
+                report.error(profile.place, &key, "missing_default_permissions", message);
+            }
+        }
+        Some((_, name)) if BUILT_IN.contains(&name) => {}
+        Some((node, name)) => {
+            if tree.get("permissions").is_none_or(|profiles| profiles.get(name).is_none()) {
+                let name = quoted_key(name);
+                let message =
+                    format!("There is no profile {name}. Define it below `[permissions]`, or use \":workspace\".");
+                report.error(node.place, &"default_permissions", "undefined_profile", message);
+            }
+            profiles::chain(name, tree, report);
+        }
     }
 }
 

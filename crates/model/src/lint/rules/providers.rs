@@ -1,9 +1,10 @@
 //! Model providers: clients check them only once all layers are merged.
 
+use super::gateway;
 use crate::lint::check::{check_at, quoted_key};
-use crate::lint::document::{Entry, Node, Place, Value};
+use crate::lint::document::{Entry, Node, Value};
 use crate::lint::report::Report;
-use crate::lint::schema::{GATEWAY, PROVIDERS, Shape};
+use crate::lint::schema::{PROVIDERS, Shape};
 use crate::lint::suggest::nearest;
 
 /// Providers clients bring along, which a policy may select.
@@ -79,7 +80,7 @@ fn provider(entry: &Entry<'_>, report: &mut Report) {
     }
     aws(node, id, &key, report);
     auth(node, &key, report);
-    gateway(node, &key, report);
+    gateway::check(node, &key, report);
 }
 
 /// Whether a key makes a built-in provider differ from what it is anyway.
@@ -116,7 +117,7 @@ fn aws(node: &Node<'_>, id: &str, key: &str, report: &mut Report) {
 }
 
 /// A command must name a program.
-fn command(node: &Node<'_>, key: &str, report: &mut Report) {
+pub(super) fn command(node: &Node<'_>, key: &str, report: &mut Report) {
     if let Some(command) = node.get("command").filter(|node| node.text().is_some_and(|text| text.trim().is_empty())) {
         let message = "The command must not be blank. Name the program that prints the credential.";
         report.error(command.place, &format!("{key}.command"), "blank_text", message);
@@ -133,88 +134,4 @@ fn auth(node: &Node<'_>, key: &str, report: &mut Report) {
             report.error(entry.place, &format!("{key}.{other}"), "exclusive_fields", message);
         }
     }
-}
-
-fn gateway(node: &Node<'_>, key: &str, report: &mut Report) {
-    let Some(gateway) = node.entry("gateway_oauth") else { return };
-    let key = &format!("{key}.gateway_oauth");
-    let before = report.errors();
-    check_at(&gateway.node, GATEWAY, key, report);
-    if report.errors() > before {
-        return;
-    }
-    let mut url = |node: &Node<'_>, place: Place, name: &str| {
-        if let Some(fault) = node.text().and_then(url_fault) {
-            let message = format!("This address does not work for gateway sign-in: {fault}");
-            report.error(place, &name, "bad_url", message);
-        }
-    };
-    for name in ["authorization_url", "token_url", "device_authorization_url"] {
-        if let Some(node) = gateway.node.get(name) {
-            url(node, node.place, &format!("{key}.{name}"));
-        }
-    }
-    match node.get("base_url") {
-        Some(base) => url(base, base.place, &key.replace(".gateway_oauth", ".base_url")),
-        None => {
-            let message = "Gateway sign-in needs the address of the gateway. Add `base_url` to the provider.";
-            report.error(gateway.place, key, "missing_field", message);
-        }
-    }
-    if let Some(client) = gateway.node.get("client_id").filter(|id| id.text().is_some_and(|id| id.trim().is_empty())) {
-        report.error(client.place, &format!("{key}.client_id"), "blank_text", "The client id must not be blank.");
-    }
-    if let Some(port) = gateway.node.get("redirect_port").filter(|port| matches!(port.value, Value::Integer(0))) {
-        let message = "The port must not be 0. Remove the line to let the client choose one.";
-        report.error(port.place, &format!("{key}.redirect_port"), "out_of_range", message);
-    }
-    if let Some(export) = gateway.node.get("credential_export") {
-        command(export, &format!("{key}.credential_export"), report);
-    }
-    if gateway.node.get("delivery").is_none() {
-        header_conflict(node, key, report);
-    }
-}
-
-/// Without a delivery of its own, the gateway's token travels in the Authorization header, which must be free.
-fn header_conflict(node: &Node<'_>, key: &str, report: &mut Report) {
-    let credentials = ["env_key", "experimental_bearer_token", "auth", "requires_openai_auth"];
-    let own = credentials.iter().filter_map(|name| node.entry(name)).find(|entry| entry.node.bool() != Some(false));
-    let headers = ["http_headers", "env_http_headers"].iter().filter_map(|name| node.get(name));
-    let header = headers.flat_map(Node::entries).find(|entry| entry.key.eq_ignore_ascii_case("authorization"));
-    if let Some(entry) = own.or(header) {
-        let message = format!(
-            "The gateway's token and `{}` would both fill the Authorization header. Remove it, or set \
-             `delivery = {{ kind = \"header\", name = \"…\" }}` in `gateway_oauth`.",
-            entry.key
-        );
-        report.error(entry.place, &key, "header_conflict", message);
-    }
-}
-
-/// Why clients do not take an address: they want HTTPS, or HTTP on this machine, without user or fragment.
-fn url_fault(url: &str) -> Option<&'static str> {
-    const INVALID: Option<&str> = Some("it is no URL. Write one like `https://host/path`.");
-    let url = url.trim();
-    let Some((scheme, rest)) = url.split_once(':') else { return INVALID };
-    if scheme.is_empty() || !scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.')) {
-        return INVALID;
-    }
-    let authority = rest.trim_start_matches(['/', '\\']).split(['/', '\\', '?', '#']).next().unwrap_or_default();
-    let host_and_port = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let (host, port) = match host_and_port.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, port)) => (host, port.strip_prefix(':')),
-        None => host_and_port.split_once(':').map_or((host_and_port, None), |(host, port)| (host, Some(port))),
-    };
-    let port_ok = port.is_none_or(|port| port.is_empty() || port.parse::<u16>().is_ok());
-    if host.is_empty() || host.contains(|c: char| c.is_whitespace() || "<>^|%".contains(c)) || !port_ok {
-        return INVALID;
-    }
-    let loopback = host.eq_ignore_ascii_case("localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    let secure = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http") && loopback;
-    if !secure || authority.contains('@') || url.contains('#') {
-        return Some("use HTTPS (or HTTP on this machine), without user, password or fragment.");
-    }
-    None
 }

@@ -10,7 +10,7 @@ pub(super) const APPROVAL_POLICIES: Shape = Shape::List(&Shape::Variant(&[
     Variant::word("never"),
 ]));
 
-static GRANULAR: Table = Table::new(&[
+pub(super) static GRANULAR: Table = Table::new(&[
     Field::new("sandbox_approval", Shape::Bool, "Whether to ask before leaving the sandbox.").required(),
     Field::new("rules", Shape::Bool, "Whether to ask when a command rule says so.").required(),
     Field::new("skill_approval", Shape::Bool, "Whether to ask before a skill runs.").defaulted(),
@@ -18,10 +18,12 @@ static GRANULAR: Table = Table::new(&[
     Field::new("mcp_elicitations", Shape::Bool, "Whether to pass on questions of MCP servers.").required(),
 ]);
 
-pub(super) const REVIEWERS: Shape = Shape::List(&Shape::Word(
+pub(super) const REVIEWERS: Shape = Shape::List(&REVIEWER);
+
+pub(super) const REVIEWER: Shape = Shape::Word(
     &Words::new(&["user", "auto_review"])
         .tolerating(&[("guardian_subagent", "\"guardian_subagent\" is the old name of \"auto_review\".")]),
-));
+);
 
 pub(super) const SANDBOX_MODES: Shape =
     Shape::List(&Shape::Word(&Words::new(&["read-only", "workspace-write", "danger-full-access"]).tolerating(&[(

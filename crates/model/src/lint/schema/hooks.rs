@@ -22,7 +22,12 @@ pub(in crate::lint) const EVENTS: &[&str] = &[
 
 const GROUPS: Shape = Shape::List(&Shape::Table(&GROUP));
 
-pub(super) static HOOKS: Table = Table::new(&[
+pub(super) static HOOKS: Table = Table::new(HOOK_FIELDS).keyed();
+
+/// The same in `config.toml`, where the directories are unknown and the state of hooks is kept.
+pub(super) static LENIENT_HOOKS: Table = Table::new(HOOK_FIELDS.split_at(2).1).others(&Shape::Anything);
+
+const HOOK_FIELDS: &[Field] = &[
     Field::new("managed_dir", Shape::Text, "The absolute directory of the hook programs, put there by other means."),
     Field::new("windows_managed_dir", Shape::Text, "The same for Windows."),
     Field::new("PreToolUse", GROUPS, "Runs before a tool is used; can refuse it."),
@@ -39,8 +44,7 @@ pub(super) static HOOKS: Table = Table::new(&[
     Field::new("Interrupt", GROUPS, "Runs when the developer interrupts."),
     Field::new("PreModelRequest", GROUPS, "Runs before a request goes to the model."),
     Field::new("PostModelRequest", GROUPS, "Runs after a model answered."),
-])
-.keyed();
+];
 
 static GROUP: Table = Table::new(&[
     Field::new("matcher", Shape::Text, "A regular expression over what the event is about, such as the tool's name.")

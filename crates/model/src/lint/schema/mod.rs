@@ -5,6 +5,7 @@
 
 mod access;
 mod commands;
+mod defaults;
 mod desktop;
 mod features;
 mod hooks;
@@ -13,8 +14,10 @@ mod models;
 mod network;
 mod permissions;
 mod root;
+mod tastes;
 mod telemetry;
 
+pub(super) use defaults::DEFAULTS;
 pub(super) use features::{FEATURES, REMOVED_FEATURES};
 pub(super) use hooks::EVENTS;
 pub(super) use models::{GATEWAY, PROVIDERS};
@@ -30,6 +33,8 @@ pub(super) enum Shape {
     Text,
     /// A string that starts with `/` or `~/`.
     AbsolutePath,
+    /// A number of seconds, whole or not, but not negative.
+    Seconds,
     /// A whole number in an inclusive range.
     Integer(i64, i64),
     /// One word of a few.

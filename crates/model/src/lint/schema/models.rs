@@ -66,7 +66,15 @@ static COMMAND_AUTH: Table = Table::new(&[
     Field::new("cwd", Shape::Text, "The directory it runs in.").defaulted(),
 ]);
 
-static CAPABILITIES: Table = Table::new(&[]).keyed();
+static CAPABILITIES: Table = Table::new(&[
+    Field::new("cyber_access_programs", Shape::Bool, "Whether access programs apply."),
+    Field::new("external_web_access", Shape::Bool, "Whether web search may leave the provider."),
+    Field::new(
+        "remote_compaction",
+        Shape::Word(&Words::new(&["unsupported", "v2"])),
+        "Whether the provider compacts conversations.",
+    ),
+]);
 
 static AWS: Table = Table::new(&[
     Field::new("profile", Shape::Text, "The AWS profile."),
@@ -112,6 +120,12 @@ static GATEWAY_EXPORT: Table = Table::new(&[
 .strict()
 .keyed();
 
-static DELIVERY: Tagged = Tagged { tag: "kind", variants: &[("header", &NAMED), ("cookie", &NAMED)] };
+static DELIVERY: Tagged = Tagged { tag: "kind", variants: &[("header", &HEADER), ("cookie", &COOKIE)] };
 
-static NAMED: Table = Table::new(&[Field::new("name", Shape::Text, "The name of the header or cookie.").required()]);
+static HEADER: Table = Table::new(&[
+    Field::new("name", Shape::Text, "The name of the header.").required(),
+    Field::new("scheme", Shape::Text, "The word before the token, such as `Bearer`."),
+])
+.strict();
+
+static COOKIE: Table = Table::new(&[Field::new("name", Shape::Text, "The name of the cookie.").required()]).strict();

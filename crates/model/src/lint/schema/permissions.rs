@@ -13,6 +13,9 @@ pub(super) static PERMISSIONS: Table = Table::new(&[
 static FILESYSTEM: Table =
     Table::new(&[Field::new("deny_read", TEXTS, "Absolute paths, `~/` paths or globs nobody may read.")]).keyed();
 
+/// The shape of one profile.
+pub(super) const PROFILE_SHAPE: Shape = Shape::Table(&PROFILE);
+
 static PROFILE: Table = Table::new(&[
     Field::new("description", Shape::Text, "What developers see in the list of profiles."),
     Field::new("extends", Shape::Text, "The profile to build on: `:read-only`, `:workspace` or another one."),

@@ -2,7 +2,12 @@
 
 use super::{Field, Shape, TEXT_MAP, Table, Variant, Words};
 
-pub(super) static OTEL: Table = Table::new(&[
+pub(super) static OTEL: Table = Table::new(OTEL_FIELDS).strict();
+
+/// The same in `config.toml`, where clients pass over unknown keys.
+pub(super) static LENIENT_OTEL: Table = Table::new(OTEL_FIELDS);
+
+const OTEL_FIELDS: &[Field] = &[
     Field::new("tool_result", Shape::Table(&TOOL_RESULT), "How much of a tool's result is reported."),
     Field::new("log_sse_deltas", Shape::Bool, "Whether every piece of a streamed answer is reported."),
     Field::new("log_user_prompt", Shape::Bool, "Whether prompts are reported in full; otherwise they are redacted."),
@@ -14,8 +19,7 @@ pub(super) static OTEL: Table = Table::new(&[
     Field::new("metrics_exporter", EXPORTER, "Where metrics go.").secret(),
     Field::new("span_attributes", TEXT_MAP, "Attributes added to every span."),
     Field::new("tracestate", Shape::Map(&TEXT_MAP), "Entries added to the trace state."),
-])
-.strict();
+];
 
 static TOOL_RESULT: Table =
     Table::new(&[Field::new("max_bytes", Shape::Integer(0, i64::MAX), "The most bytes reported.").defaulted()]);

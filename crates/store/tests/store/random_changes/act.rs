@@ -60,6 +60,23 @@ pub(super) fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
+/// Fills every slot, so that what follows by chance has something to hold on to.
+pub(super) fn furnish() -> Vec<Act> {
+    let permissions = [Permission::CodexCloudUse, Permission::CodexSecurityUse, Permission::EventsRead];
+    let fill = |slot: usize| {
+        [
+            Act::SetMember(slot, true, BuiltinRole::Member),
+            Act::SetGroup(slot, "first".to_owned()),
+            Act::SetRole(slot, [permissions[slot]].into_iter().collect()),
+            Act::SetPolicy(slot, "first".to_owned()),
+            Act::Join(slot, slot),
+        ]
+    };
+    let mut acts: Vec<Act> = (0..SLOTS).flat_map(fill).collect();
+    acts.extend([Act::GiveToGroup(0, 0), Act::SetDefaultRole(Some(2)), Act::SetRules(vec![(1, 1)], Some(0))]);
+    acts
+}
+
 impl Act {
     /// Does it in the database and, in the plainest way, to what is expected. Touched is the thing
     /// itself and nothing that hangs on it: to follow that is the snapshot's part.

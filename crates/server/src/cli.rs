@@ -1,0 +1,237 @@
+//! The verbs of the command line.
+
+use std::io::{IsTerminal, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand};
+use provost_model::event::Origin;
+use provost_model::lint::{self, Severity};
+use provost_model::{Clock, Email};
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::client_config::ClientConfig;
+use crate::config::{Config, ServeArgs, Transport};
+use crate::node::{Node, open_store};
+use crate::tls::PrivateCa;
+use crate::{logging, openapi};
+
+/// Provost: a self-hosted control plane for Codex.
+#[derive(Debug, Parser)]
+#[command(name = "provost", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the server.
+    Serve(Box<ServeArgs>),
+    /// Make the first workspace and its owner; prints a one-time sign-in link and an admin API key.
+    Init(Box<InitArgs>),
+    /// Print the files that point a fleet of Codex clients here.
+    ClientConfig(Box<ClientConfigArgs>),
+    /// Look at policies.
+    #[command(subcommand)]
+    Policy(PolicyVerb),
+    /// Print the OpenAPI document of the admin API.
+    Openapi,
+}
+
+#[derive(Debug, Args)]
+struct InitArgs {
+    /// The name of the workspace.
+    #[arg(long)]
+    workspace: String,
+    /// The e-mail address of its owner.
+    #[arg(long)]
+    owner: String,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Debug, Args)]
+struct ClientConfigArgs {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum PolicyVerb {
+    /// Say what Codex clients would say to a requirements.toml, before anybody is affected.
+    Lint {
+        /// The file; `-` reads standard input.
+        file: PathBuf,
+        /// Lint it as managed defaults (config.toml) instead.
+        #[arg(long)]
+        defaults: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the verb of the command line.
+pub async fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.verb {
+        Verb::Serve(args) => serve(*args).await,
+        Verb::Init(args) => init(*args).await,
+        Verb::ClientConfig(args) => client_config(*args),
+        Verb::Policy(PolicyVerb::Lint { file, defaults, json }) => policy_lint(&file, defaults, json),
+        Verb::Openapi => print(&format!("{}\n", openapi::document().to_pretty_json()?)),
+    }
+}
+
+fn load(args: ServeArgs) -> Result<Config> {
+    Config::load(args, &|name| std::env::var(name).ok())
+}
+
+async fn serve(args: ServeArgs) -> Result<ExitCode> {
+    let config = load(args)?;
+    logging::init(config.log_format, std::env::var("PROVOST_LOG").ok().as_deref())?;
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    // Watched before anything can be interrupted half-way.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let node = Node::start(&config, Clock::system()).await?;
+    let browser_url = node.browser_url(&config);
+    tracing::info!(url = node.app.public_url, browser = browser_url, "ready");
+    if let Some(path) = provost_identity::setup_link(&node.app.store).await? {
+        // On the terminal only: the link is a secret, and logs are kept.
+        print(&format!(
+            "\n  Nobody has set up yet. Open this link to begin (it works once, for a day):\n\n    {browser_url}{path}\n\n"
+        ))?;
+    }
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    tracing::info!("stopping: running answers may finish");
+    node.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn init(args: InitArgs) -> Result<ExitCode> {
+    let config = load(args.serve)?;
+    let owner = Email::try_from(args.owner).context("--owner")?;
+    let name = args.workspace.trim();
+    if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+        bail!("--workspace: the name is 1 to 100 characters");
+    }
+    let store = open_store(&config, Clock::system()).await?;
+    let made = provost_identity::create_first_workspace(&store, name, &owner, None, Origin::default()).await;
+    let Some(made) = made? else {
+        bail!("there is a workspace in {} already: nothing was changed. Sign in there instead", config.data.display());
+    };
+    store.close(std::time::Duration::from_secs(5)).await;
+    let handover = made.handover.context("an owner without a password is given a link")?;
+    let ca_certificate = ca_certificate(&config)?;
+    let sign_in_url = format!("{}{}", browser_url(&config), handover.sign_in_path);
+    let text = if args.json {
+        let answer = json!({
+            "workspace_id": made.workspace_id, "owner_id": made.owner_id, "owner_email": owner,
+            "sign_in_url": sign_in_url, "api_key": handover.api_key, "ca_certificate": ca_certificate,
+        });
+        format!("{answer:#}\n")
+    } else {
+        format!(
+            "Workspace {name} ({}) is made; its owner is {owner}.\n\n\
+             Sign in (the link works once, for a week; start `provost serve` first):\n  {sign_in_url}\n\n\
+             API key with every scope (shown this once):\n  {}\n",
+            made.workspace_id, handover.api_key,
+        )
+    };
+    print(&text)
+}
+
+/// The certificate of the private CA, made if need be, so that clients can be set up before the
+/// first start.
+fn ca_certificate(config: &Config) -> Result<Option<PathBuf>> {
+    if config.transport != Transport::SelfSigned {
+        return Ok(None);
+    }
+    let ca = PrivateCa::in_data(&config.data);
+    let public_url = config.public_url(config.listen);
+    let names = crate::tls::names([public_url.host(), &config.listen.ip().to_string()]);
+    ca.ensure(&names, Clock::system().now())?;
+    let path = ca.certificate();
+    Ok(Some(path.canonicalize().unwrap_or(path)))
+}
+
+/// As [`Node::browser_url`], of a server that does not run yet.
+fn browser_url(config: &Config) -> String {
+    match (&config.configured_public_url, config.http_listen) {
+        (None, Some(address)) if address.ip().is_loopback() => {
+            format!("http://{}", SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())))
+        }
+        _ => config.public_url(config.listen).as_str().to_owned(),
+    }
+}
+
+fn client_config(args: ClientConfigArgs) -> Result<ExitCode> {
+    let config = load(args.serve)?;
+    let public_url = config.public_url(config.listen);
+    let ca = match config.transport {
+        Transport::SelfSigned => {
+            let path = PrivateCa::in_data(&config.data).certificate();
+            Some(path.canonicalize().with_context(|| {
+                format!("{} is not there: run `provost init` or `provost serve` first", path.display())
+            })?)
+        }
+        _ => None,
+    };
+    let device = ClientConfig::new(public_url.as_str(), ca.as_deref());
+    print(&if args.json { format!("{}\n", serde_json::to_string_pretty(&device)?) } else { device.text() })
+}
+
+fn policy_lint(file: &std::path::Path, defaults: bool, as_json: bool) -> Result<ExitCode> {
+    let contents = if file == std::path::Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("standard input")?;
+        text
+    } else {
+        std::fs::read_to_string(file).with_context(|| file.display().to_string())?
+    };
+    let problems = if defaults { lint::defaults(&contents) } else { lint::requirements(&contents) };
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+    if as_json {
+        print(&format!("{:#}\n", json!({ "valid": errors == 0, "problems": problems })))?;
+    } else {
+        let name = file.display();
+        let mut text = String::new();
+        for problem in &problems {
+            let severity = if problem.severity == Severity::Error { "error" } else { "warning" };
+            text += &format!(
+                "{name}:{}:{}: {severity}: {} [{}]\n",
+                problem.line, problem.column, problem.message, problem.code
+            );
+        }
+        text += &match errors {
+            0 => format!("{name}: Codex would start with this policy\n"),
+            _ => format!("{name}: Codex would refuse to start with this policy ({errors} errors)\n"),
+        };
+        print(&text)?;
+    }
+    Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// To standard output; a reader that has gone (`| head`) is no error.
+fn print(text: &str) -> Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe && !std::io::stdout().is_terminal() => {}
+        written => written?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

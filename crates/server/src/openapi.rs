@@ -1,0 +1,36 @@
+//! The description of the admin API, generated from its handlers.
+
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, SecurityRequirement};
+
+/// What is said of the API as a whole.
+pub(crate) fn describe() -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("Provost admin API")
+        .version("1")
+        .description(Some(
+            "Everything an admin does. Lists are pages (`limit`, `cursor`); a PATCH changes only what it names; \
+             `Idempotency-Key` makes a POST safe to repeat; `ETag` and `If-Match` guard concurrent edits; an error \
+             says the way out.",
+        ))
+        .license(Some(License::new("Apache-2.0")))
+        .build();
+    let api_key = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("pk-…").build();
+    let components = ComponentsBuilder::new()
+        .security_scheme("api_key", SecurityScheme::Http(api_key))
+        .security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("__Host-provost-session"))))
+        .build();
+    let either = ["api_key", "session"].map(|name| SecurityRequirement::new(name, Vec::<String>::new()));
+    OpenApiBuilder::new().info(info).components(Some(components)).security(Some(either)).build()
+}
+
+/// The last touch: one order, whatever the order of the rooms.
+pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
+    document.paths.paths = std::mem::take(&mut document.paths.paths).into_iter().collect();
+    document
+}
+
+/// The document, as it is served and checked in.
+pub fn document() -> OpenApi {
+    finish(crate::routes::admin_api().into_openapi())
+}
