@@ -209,7 +209,7 @@ impl Walk<'_> {
     }
 
     fn variant(&mut self, node: &Node<'_>, variants: &'static [Variant], path: &Path<'_>) {
-        let names = variants.iter().map(|variant| variant.name);
+        let names = current(variants);
         let (name, settings) = match (node.text(), node.entries()) {
             (Some(text), _) => (text, None),
             (None, [entry]) => (entry.key.as_ref(), Some(entry)),
@@ -370,6 +370,11 @@ impl Walk<'_> {
     }
 }
 
+/// The variants to recommend: those nothing needs to be said about.
+fn current(variants: &'static [Variant]) -> impl Iterator<Item = &'static str> + Clone {
+    variants.iter().filter(|variant| variant.note.is_none()).map(|variant| variant.name)
+}
+
 /// Whether the shape is the structured alternative for this value.
 fn inner(node: &Node<'_>, shape: Shape) -> bool {
     match shape {
@@ -393,10 +398,10 @@ fn describe(shape: Shape) -> String {
         Shape::List(item) => match item {
             Shape::Text => "a list of strings".to_owned(),
             Shape::Word(words) => format!("a list of {}", listed(words.allowed.iter().copied())),
-            Shape::Variant(variants) => format!("a list of {}", listed(variants.iter().map(|variant| variant.name))),
+            Shape::Variant(variants) => format!("a list of {}", listed(current(variants))),
             _ => "a list of tables".to_owned(),
         },
-        Shape::Variant(variants) => format!("one of {}", listed(variants.iter().map(|variant| variant.name))),
+        Shape::Variant(variants) => format!("one of {}", listed(current(variants))),
         Shape::Map(_) | Shape::Table(_) | Shape::Tagged(_) => "a table".to_owned(),
         Shape::AnyOf(words, _) => words.to_owned(),
     }

@@ -5,24 +5,30 @@ use super::document::Node;
 use super::report::Report;
 use super::rules;
 use super::schema::{DEFAULTS, ROOT};
+use super::suggest::nearest;
 
 pub(super) fn check(tree: &Node<'_>, report: &mut Report) {
     check::check(tree, &DEFAULTS, report);
     rules::defaults(tree, report);
-    policy_keys(tree, report);
+    idle_keys(tree, report);
     refused(tree, report);
     hook_state(tree, report);
     files(tree, report);
     servers(tree, report);
 }
 
-/// Keys that work only in a policy.
-fn policy_keys(tree: &Node<'_>, report: &mut Report) {
+/// Keys that do nothing here, be it that they belong into a policy or that nobody knows them.
+fn idle_keys(tree: &Node<'_>, report: &mut Report) {
     for entry in tree.entries().iter().filter(|entry| DEFAULTS.field(&entry.key).is_none()) {
+        let key = check::quoted_key(&entry.key);
         if ROOT.field(&entry.key).is_some() {
-            let message =
-                format!("`{}` is a key of policies and does nothing in defaults. Move it to the policy.", entry.key);
-            report.warn(entry.place, &entry.key, "policy_key", message);
+            let message = format!("`{key}` is a key of policies and does nothing in defaults. Move it to the policy.");
+            report.warn(entry.place, &key, "policy_key", message);
+        } else {
+            let guess = nearest(&entry.key, DEFAULTS.fields.iter().map(|field| field.key));
+            let hint = guess.map(|key| format!(" Did you mean `{key}`?")).unwrap_or_default();
+            let message = format!("Clients may not know `{key}` and then ignore it.{hint}");
+            report.warn(entry.place, &key, "unknown_key", message);
         }
     }
 }

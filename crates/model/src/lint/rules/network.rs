@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::lint::document::{Entry, Node, Value};
+use crate::lint::check::quoted_key;
+use crate::lint::document::{Entry, Node, Place, Value};
 use crate::lint::report::Report;
 
 /// The two names of the top-level table.
@@ -69,23 +70,22 @@ fn exclusive(network: &Node<'_>, name: &str, map: &str, lists: &[&str], report: 
 /// One host pattern, wherever it is written.
 struct Rule<'n> {
     pattern: &'n str,
-    node: &'n Node<'n>,
-    place: crate::lint::document::Place,
+    place: Place,
     key: String,
     deny: bool,
 }
 
-fn rules<'n>(network: &'n Node<'n>, name: &str) -> Vec<Rule<'n>> {
+fn rules<'n>(network: &'n Node<'_>, name: &str) -> Vec<Rule<'n>> {
     let mut rules = Vec::new();
     for entry in network.get("domains").map(Node::entries).unwrap_or_default() {
         let deny = entry.node.text() != Some("allow");
-        let key = format!("{name}.domains.{}", crate::lint::check::quoted_key(&entry.key));
-        rules.push(Rule { pattern: &entry.key, node: &entry.node, place: entry.place, key, deny });
+        let key = format!("{name}.domains.{}", quoted_key(&entry.key));
+        rules.push(Rule { pattern: &entry.key, place: entry.place, key, deny });
     }
     for (list, deny) in [("allowed_domains", false), ("denied_domains", true)] {
         for (index, node) in network.get(list).map(Node::items).unwrap_or_default().iter().enumerate() {
             if let Some(pattern) = node.text() {
-                rules.push(Rule { pattern, node, place: node.place, key: format!("{name}.{list}[{index}]"), deny });
+                rules.push(Rule { pattern, place: node.place, key: format!("{name}.{list}[{index}]"), deny });
             }
         }
     }
@@ -94,7 +94,6 @@ fn rules<'n>(network: &'n Node<'n>, name: &str) -> Vec<Rule<'n>> {
 
 impl Rule<'_> {
     fn check(&self, report: &mut Report) {
-        let _ = self.node;
         if matches_every_host(self.pattern) {
             let fix = if self.deny {
                 "To deny everything else, set `managed_allowed_domains_only = true` and allow what is needed."

@@ -87,14 +87,10 @@ fn path(entry: &Entry<'_>, key: &str, report: &mut Report) {
     } else if !special {
         let access = entry.node.text().unwrap_or_default();
         match glob_fault(path, access) {
-            Some(message) => report.error(entry.place, key_ref(&key), "glob_needs_deny", message),
+            Some(message) => report.error(entry.place, &key, "glob_needs_deny", message),
             None => anchored(subtree(path, access), entry, key, report),
         }
     }
-}
-
-fn key_ref<'k>(key: &'k &str) -> &'k &'k str {
-    key
 }
 
 fn subpath(sub: &Entry<'_>, key: &str, report: &mut Report) {

@@ -16,7 +16,7 @@ pub(super) fn layer(tree: &Node<'_>, report: &mut Report) {
         let Some(modes) = entry.get("allowed_sandbox_modes").filter(|modes| lacks_read_only(modes)) else { continue };
         if !matches_every_host(entry) {
             let key = format!("remote_sandbox_config[{index}].allowed_sandbox_modes");
-            let message = format!("Clients on hosts with these names refuse to start: {}", must_include(modes));
+            let message = format!("Clients on hosts with these names refuse to start. {}", must_include(modes));
             report.warn(modes.place, &key, "must_include_read_only", message);
         }
     }
@@ -67,7 +67,7 @@ fn must_include(modes: &Node<'_>) -> String {
     let others = modes.items().iter().filter_map(Node::text).filter(|word| word.len() <= 20 && !word.contains('"'));
     words.extend(others.map(|word| format!("\"{word}\"")));
     format!(
-        "the list must include \"read-only\", the mode every client can fall back to. Write `allowed_sandbox_modes = [{}]`.",
+        "The list must include \"read-only\", the mode every client can fall back to. Write `allowed_sandbox_modes = [{}]`.",
         words.join(", ")
     )
 }

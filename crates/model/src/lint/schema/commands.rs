@@ -10,7 +10,7 @@ pub(super) static RULES: Table = Table::new(&[Field::new(
 .required()]);
 
 static PREFIX_RULE: Table = Table::new(&[
-    Field::new("pattern", Shape::List(&Shape::Table(&TOKEN)), "The first words of the command, one element per word.")
+    Field::new("pattern", Shape::List(&Shape::AnyOf("a table: `{ token = \"rm\" }` or `{ any_of = [\"push\", \"commit\"] }`", &[Shape::Table(&TOKEN)])), "The first words of the command, one element per word.")
         .required(),
     Field::new(
         "canonical_matching",

@@ -127,7 +127,8 @@ pub(in crate::lint) static DEFAULTS: Table = Table::new(&[
     Field::new("goals", UNCHECKED, "Goals."),
     Field::new("orchestrator", UNCHECKED, "The orchestrator."),
 ])
-.keyed();
+// The check of defaults says itself which of the other keys are unknown, and which belong into a policy.
+.others(&Shape::Anything);
 
 const LOCAL_ONLY: &str = "Clients read it only from files on the device. Remove it here and set it there.";
 

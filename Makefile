@@ -1,0 +1,34 @@
+# What people run. `make help` lists it.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+include mk/tools.mk
+include mk/clients.mk
+include mk/postgres.mk
+
+.PHONY: help run build test bench lint format
+
+help: ## Say what can be made
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: tools ## Build and run the server (ARGS="…" adds flags), data in ./data
+	cargo run --release --locked --package provost-server -- serve $(ARGS)
+
+build: tools ## Build the one binary, target/release/provost
+	cargo build --release --locked --package provost-server
+
+test: tools clients ## Run every test: both databases, the real Codex clients
+	$(WITH_POSTGRES) cargo test --workspace --locked
+
+bench: tools ## Run the benchmarks; each prints ratios against a baseline of the same run
+	cargo build --release --locked --package provost-benches
+	for bench in bundle decision start relay; do target/release/$$bench || exit 1; done
+
+lint: tools ## Check format, lints and dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	mk/deny
+
+format: ## Format everything
+	cargo fmt --all
