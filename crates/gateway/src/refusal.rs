@@ -57,11 +57,7 @@ impl Refusal {
     pub(crate) fn answer(&self, dialect: Dialect) -> Response {
         let message = self.message();
         match dialect {
-            Dialect::OlderCodex => (StatusCode::BAD_REQUEST, message).into_response(),
-            Dialect::Codex => {
-                let body = json!({ "error": { "code": "inference_hook_denied", "message": message } });
-                (StatusCode::FORBIDDEN, axum::Json(body)).into_response()
-            }
+            Dialect::OlderCodex | Dialect::Codex => shown_once(dialect, &message),
             Dialect::OpenAi => {
                 let (status, kind, code, param) = match self {
                     Self::ModelNotListed { .. } => {
@@ -76,6 +72,15 @@ impl Refusal {
     }
 }
 
+/// An answer whose message Codex shows as it is, without a second try.
+fn shown_once(dialect: Dialect, message: &str) -> Response {
+    if dialect == Dialect::OlderCodex {
+        return (StatusCode::BAD_REQUEST, message.to_owned()).into_response();
+    }
+    let body = json!({ "error": { "code": "inference_hook_denied", "message": message } });
+    (StatusCode::FORBIDDEN, axum::Json(body)).into_response()
+}
+
 /// Why a handler stops early.
 #[derive(Debug)]
 pub(crate) enum Stop {
@@ -83,6 +88,9 @@ pub(crate) enum Stop {
     Refused(Refusal, Dialect),
     /// Something is wrong.
     Failed(Error),
+    /// Something is wrong that is wrong the next time too, and the caller is a Codex client, which
+    /// would try a 502 thirty times.
+    Lasting(Error, Dialect),
 }
 
 impl From<Error> for Stop {
@@ -96,6 +104,7 @@ impl IntoResponse for Stop {
         match self {
             Self::Refused(refusal, dialect) => refusal.answer(dialect),
             Self::Failed(error) => error.into_response(),
+            Self::Lasting(error, dialect) => shown_once(dialect, error.message()),
         }
     }
 }

@@ -13,7 +13,7 @@ use provost_model::Upstream;
 use provost_web::{App, Client, Error};
 
 use crate::dispatch::{self, bad_gateway};
-use crate::headers::pick;
+use crate::headers::{self, Dialect, pick};
 use crate::refusal::Stop;
 use crate::relay::{Reader, Relay};
 use crate::request::Asked;
@@ -42,13 +42,13 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
     let answer = dispatch::send(&app, &upstream, &parts.headers, body_for_upstream).await;
     let answer = match answer {
         Ok(answer) => answer,
-        Err(error) => return Err(failed(&mut turn, error)),
+        Err(error) => return Err(failed(&parts, &mut turn, error)),
     };
     turn.answered(answer.headers());
     if !answer.status().is_success() {
-        return complaint(turn, &upstream, answer).await;
+        return complaint(&parts, turn, &upstream, answer).await;
     }
-    relay(turn, &upstream, streams, answer)
+    relay(&parts, turn, &upstream, streams, answer)
 }
 
 /// A body that cannot be used is recorded as well.
@@ -57,13 +57,22 @@ fn unusable(app: &App, parts: &Parts, client: &Client, error: Error) -> Stop {
     error.into()
 }
 
-fn failed(turn: &mut Turn, error: Error) -> Stop {
+/// Ends a turn that its upstream did not answer.
+fn failed(parts: &Parts, turn: &mut Turn, error: Error) -> Stop {
     turn.end(End::Failed(error.code()));
+    let is_lasting = matches!(
+        error.code(),
+        "upstream_unauthorized" | "upstream_misconfigured" | "upstream_not_an_answer" | "upstream_timeout"
+    );
+    if is_lasting && headers::codex_version(&parts.headers).is_some() {
+        return Stop::Lasting(error, Dialect::of(parts));
+    }
     error.into()
 }
 
 /// Relays an answer as it comes.
 fn relay(
+    parts: &Parts,
     mut turn: Turn,
     upstream: &Upstream,
     streams: bool,
@@ -76,7 +85,7 @@ fn relay(
         "text/event-stream" => Reader::Events(Box::default()),
         "application/json" if !streams => Reader::Whole(Vec::new()),
         // A sign-in page of some proxy, a directory listing, …
-        _ => return Err(failed(&mut turn, bad_gateway("upstream_not_an_answer", upstream, "sent no model's answer"))),
+        _ => return Err(failed(parts, &mut turn, bad_gateway("upstream_not_an_answer", upstream, "sent no model's answer"))),
     };
     let mut response = Response::new(Body::new(Relay::new(body, reader, turn)));
     *response.headers_mut() = pick(&head.headers, is_relayed);
@@ -97,6 +106,7 @@ fn is_relayed(name: &HeaderName) -> bool {
 
 /// Passes on what an upstream has against the request; what it has against us stays here.
 async fn complaint(
+    parts: &Parts,
     mut turn: Turn,
     upstream: &Upstream,
     answer: http::Response<reqwest::Body>,
@@ -105,7 +115,7 @@ async fn complaint(
     let error = match head.status {
         // Passed on, the client would renew its own sign-in, or take it for its own refusal.
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-            bad_gateway("upstream_unauthorized", upstream, "does not accept the key that it was given here")
+            bad_gateway("upstream_unauthorized", upstream, "refuses the key that it was given here")
         }
         status if status.is_client_error() => {
             turn.end(End::Failed(if status == StatusCode::TOO_MANY_REQUESTS {
@@ -123,7 +133,7 @@ async fn complaint(
         }
         _ => bad_gateway("upstream_not_an_answer", upstream, "sent no model's answer"),
     };
-    Err(failed(&mut turn, error))
+    Err(failed(parts, &mut turn, error))
 }
 
 /// The beginning of a complaint; as much as came, if it breaks off.

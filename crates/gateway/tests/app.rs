@@ -128,7 +128,7 @@ impl TestApp {
         change.commit().await.unwrap();
     }
 
-    async fn change(&self) -> provost_store::Change {
+    pub async fn change(&self) -> provost_store::Change {
         self.app.store.change(self.workspace_id, Actor::system(), Origin::default()).await.unwrap()
     }
 

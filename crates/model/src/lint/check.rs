@@ -5,7 +5,6 @@ use std::fmt;
 use super::document::{Node, Place, Value};
 use super::report::Report;
 use super::schema::{Field, Presence, ROOT, Shape, Table, Tagged, Variant, Words};
-use super::suggest::nearest;
 
 /// Checks a whole layer.
 pub(super) fn check(tree: &Node<'_>, table: &'static Table, report: &mut Report) {
@@ -203,7 +202,8 @@ impl Walk<'_> {
         let shown =
             if self.may_show(word) { format!("\"{word}\" is not a value of") } else { "Unknown value for".into() };
         let choices = listed(allowed.clone());
-        let guess = nearest(word, allowed).map(|word| format!(" Did you mean \"{word}\"?")).unwrap_or_default();
+        let guess =
+            self.report.guess(word, allowed).map(|word| format!(" Did you mean \"{word}\"?")).unwrap_or_default();
         let message = format!("{shown} `{path}`. Use {choices}.{guess}");
         self.report.error(place, path, "unknown_value", message);
     }
@@ -354,7 +354,7 @@ impl Walk<'_> {
 
     fn unknown_key(&mut self, place: Place, key: &str, table: &'static Table, path: &Path<'_>) {
         let known = table.fields.iter().map(|field| field.key);
-        let guess = nearest(key, known.clone()).map(|key| format!(" Did you mean `{key}`?"));
+        let guess = self.report.guess(key, known.clone()).map(|key| format!(" Did you mean `{key}`?"));
         let hint = self.misplaced(path).or(guess).unwrap_or_default();
         if table.strict {
             let choices: Vec<&str> = known.collect();

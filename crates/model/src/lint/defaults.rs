@@ -5,7 +5,6 @@ use super::document::Node;
 use super::report::Report;
 use super::rules;
 use super::schema::{DEFAULTS, ROOT};
-use super::suggest::nearest;
 
 pub(super) fn check(tree: &Node<'_>, report: &mut Report) {
     check::check(tree, &DEFAULTS, report);
@@ -25,7 +24,7 @@ fn idle_keys(tree: &Node<'_>, report: &mut Report) {
             let message = format!("`{key}` is a key of policies and does nothing in defaults. Move it to the policy.");
             report.warn(entry.place, &key, "policy_key", message);
         } else {
-            let guess = nearest(&entry.key, DEFAULTS.fields.iter().map(|field| field.key));
+            let guess = report.guess(&entry.key, DEFAULTS.fields.iter().map(|field| field.key));
             let hint = guess.map(|key| format!(" Did you mean `{key}`?")).unwrap_or_default();
             let message = format!("Clients may not know `{key}` and then ignore it.{hint}");
             report.warn(entry.place, &key, "unknown_key", message);

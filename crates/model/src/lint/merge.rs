@@ -1,6 +1,9 @@
 //! Combines the layers of one device the way clients do: strongest first, tables key by key, a few lists joined.
 
-use super::document::{Entry, Node, Value};
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::document::{Node, Place, Value};
 use super::report::Report;
 use super::rules::{network, sandbox};
 
@@ -14,7 +17,7 @@ pub(super) fn layers<'a>(trees: Vec<Node<'a>>, report: &mut Report) -> Node<'a> 
         tree
     });
     let Some(mut merged) = trees.next() else {
-        return Node { place: super::document::Place { layer: 0, offset: 0 }, value: Value::Table(Vec::new()) };
+        return Node { place: Place { layer: 0, offset: 0 }, value: Value::Table(Vec::new()) };
     };
     for mut weaker in trees {
         network::adopt_name(&merged, &mut weaker);
@@ -27,23 +30,21 @@ pub(super) fn layers<'a>(trees: Vec<Node<'a>>, report: &mut Report) -> Node<'a> 
 fn combine<'a>(strong: &mut Node<'a>, weak: Node<'a>, path: &mut Vec<String>) {
     match (&mut strong.value, weak.value) {
         (Value::Table(entries), Value::Table(weaker)) => {
+            let known = entries.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index));
+            let known: HashMap<Cow<'a, str>, usize> = known.collect();
             for entry in weaker {
-                add(entries, entry, path);
+                match known.get(&entry.key).and_then(|index| entries.get_mut(*index)) {
+                    Some(strong) => {
+                        path.push(entry.key.into_owned());
+                        combine(&mut strong.node, entry.node, path);
+                        path.pop();
+                    }
+                    None => entries.push(entry),
+                }
             }
         }
         (Value::List(items), Value::List(weaker)) if joined(path) => items.extend(weaker),
         _ => {}
-    }
-}
-
-fn add<'a>(entries: &mut Vec<Entry<'a>>, weaker: Entry<'a>, path: &mut Vec<String>) {
-    match entries.iter_mut().find(|entry| entry.key == weaker.key) {
-        Some(entry) => {
-            path.push(weaker.key.into_owned());
-            combine(&mut entry.node, weaker.node, path);
-            path.pop();
-        }
-        None => entries.push(weaker),
     }
 }
 

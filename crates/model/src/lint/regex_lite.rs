@@ -3,6 +3,7 @@
 //! Clients compile these expressions when they start and refuse the policy if one fails, so this parser accepts what
 //! theirs accepts. It matches nothing itself.
 
+use std::collections::HashSet;
 use std::iter::Peekable;
 use std::str::Chars;
 
@@ -16,7 +17,7 @@ type Verdict<T = ()> = Result<T, &'static str>;
 
 /// Why clients would refuse an expression.
 pub(super) fn check(pattern: &str) -> Verdict {
-    let mut parser = Parser { rest: pattern.chars().peekable(), names: Vec::new(), depth: 0 };
+    let mut parser = Parser { rest: pattern.chars().peekable(), names: HashSet::new(), depth: 0 };
     let states = parser.alternatives()?;
     match parser.rest.next() {
         Some(_) => Err("there is a `)` without a `(`"),
@@ -27,7 +28,7 @@ pub(super) fn check(pattern: &str) -> Verdict {
 
 struct Parser<'p> {
     rest: Peekable<Chars<'p>>,
-    names: Vec<String>,
+    names: HashSet<String>,
     depth: usize,
 }
 
@@ -130,11 +131,7 @@ impl Parser<'_> {
         if !name.starts_with(start) || !name.chars().all(inner) {
             return Err("the name of a group must start with a letter");
         }
-        if self.names.contains(&name) {
-            return Err("two groups have the same name");
-        }
-        self.names.push(name);
-        Ok(())
+        if self.names.insert(name) { Ok(()) } else { Err("two groups have the same name") }
     }
 
     /// `i`, `-s` and so on; whether a group follows.
@@ -212,7 +209,8 @@ impl Parser<'_> {
         if ahead.next_if_eq(&'{').is_none() {
             return Ok(false);
         }
-        let word: String = ahead.by_ref().take_while(|c| *c != '}').collect();
+        // No kind of boundary has a longer name.
+        let word: String = ahead.by_ref().take(12).take_while(|c| *c != '}').collect();
         match word.as_str() {
             "start" | "end" | "start-half" | "end-half" => {
                 self.rest = ahead;

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use super::document::Place;
+use super::suggest::nearest;
 use super::{MAX_PROBLEMS, Problem, Severity};
 
 /// The problems found so far.
@@ -12,6 +13,8 @@ pub(super) struct Report {
     warnings: Vec<Finding>,
     /// Findings beyond the cap, counted but not kept: a text of a million mistakes must not cost a gigabyte.
     dropped: usize,
+    /// How many words were looked up in [`Report::guess`].
+    guesses: usize,
 }
 
 #[derive(Debug)]
@@ -52,6 +55,13 @@ impl Report {
         if !list.iter().any(said) {
             list.push(finding);
         }
+    }
+
+    /// The known word that was probably meant. Looking for it is the most expensive part of a finding, so only as many
+    /// are looked for as can be shown.
+    pub(super) fn guess<'k>(&mut self, word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+        self.guesses += 1;
+        if self.guesses > MAX_PROBLEMS { None } else { nearest(word, known) }
     }
 
     /// How badly a trial went: used to pick the most likely alternative of a value with several shapes.

@@ -75,7 +75,8 @@ fn survives_the_deepest_text_the_parser_lets_through() {
         lint_all(&open.repeat(100_000));
     }
     lint_all(&format!("{}=1", ["a"; 100_000].join(".")));
-    let groups = format!("mcp_servers.a.identity.url = {{ match = \"regex\", expression = '{}' }}", "(".repeat(500_000));
+    let groups =
+        format!("mcp_servers.a.identity.url = {{ match = \"regex\", expression = '{}' }}", "(".repeat(500_000));
     lint_all(&groups);
 }
 
@@ -90,6 +91,26 @@ fn caps_text_and_problems() {
     // One error among the many warnings must not be lost.
     let problems = requirements(&format!("{many}allow_appshots = 1\n"));
     assert!(problems.iter().any(|problem| problem.severity == Severity::Error));
+}
+
+/// Texts near the size limit that punish anything slower than linear; a minute would show, a second does not.
+#[test]
+fn large_texts_take_little_time() {
+    let start = std::time::Instant::now();
+    let many = |line: fn(usize) -> String| (0..20_000).map(line).collect::<String>();
+    lint_all(&format!("[features]\n{}", many(|n| format!("browser_use{n} = 1\n"))));
+    lint_all(&format!("[allowed_permission_profiles]\n{}", many(|n| format!("p{n} = true\n"))));
+    let chain = many(|n| format!("[permissions.p{n}]\nextends = \"p{}\"\n", n + 1));
+    lint_all(&format!("default_permissions = \"p0\"\n{chain}"));
+    lint_all(&format!("permissions.filesystem.deny_read = [\"{}\"]", "[".repeat(1_000_000)));
+    lint_all(&format!(
+        "[mcp_servers.a.identity]\nurl = {{ match = \"regex\", expression = '{}' }}",
+        "\\b{1".repeat(200_000)
+    ));
+    lint_all(&format!("allowed_sandbox_modes = [{}]", "\"readonly\",".repeat(80_000)));
+    let wide = many(|n| format!("key{n} = 1\n"));
+    requirements_layers(&[&wide, &wide]).clear();
+    assert!(start.elapsed().as_secs() < 60, "took {:?}", start.elapsed());
 }
 
 #[test]
@@ -137,6 +158,7 @@ proptest! {
 
     #[test]
     fn any_two_layers(at in 0..VALID.len(), other in 0..VALID.len()) {
-        requirements_layers(&[&VALID[..VALID.floor_char_boundary(at)], &VALID[VALID.floor_char_boundary(other)..]]);
+        let (strong, weak) = (&VALID[..VALID.floor_char_boundary(at)], &VALID[VALID.floor_char_boundary(other)..]);
+        prop_assert!(requirements_layers(&[strong, weak]).len() <= MAX_PROBLEMS + 1);
     }
 }

@@ -30,7 +30,7 @@ fn any_sequence_of_changes(kind: Kind) {
     let runtime = runtime();
     let database = runtime.block_on(Database::create(kind));
     let store = runtime.block_on(database.open()).expect("the store opens");
-    let mut runner = TestRunner::new(Config { cases: 16, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 12, failure_persistence: None, ..Config::default() });
     let sequences = vec(vec(act(), 1..6), 3..8);
     let outcome = runner.run(&sequences, |changes| {
         runtime.block_on(follow(&database, &store, &changes)).expect("the store does what the test asks");

@@ -3,11 +3,19 @@
 use crate::lint::document::Node;
 use crate::lint::report::Report;
 
+/// No path of any system is longer; checking a pattern takes quadratic time.
+const LONGEST: usize = 4096;
+
 pub(super) fn layer(tree: &Node<'_>, report: &mut Report) {
     let Some(list) = tree.at(&["permissions", "filesystem", "deny_read"]) else { return };
     for (index, item) in list.items().iter().enumerate() {
         let Some(path) = item.text() else { continue };
         let key = format!("permissions.filesystem.deny_read[{index}]");
+        if path.len() > LONGEST {
+            let message = "No system has paths this long, so this one protects nothing.";
+            report.warn(item.place, &key, "bad_path", message);
+            continue;
+        }
         let fault = if path.contains(['*', '?', '[']) { glob_fault(path) } else { path_fault(path) };
         if let Some(message) = fault {
             report.error(item.place, &key, "bad_path", message);
@@ -65,7 +73,7 @@ fn glob_fault(glob: &str) -> Option<&'static str> {
 /// Moves behind the bracket that closes a class; `]` right at the start is a member of it.
 fn skip_class(rest: &mut std::str::Chars<'_>) -> bool {
     let mut first = true;
-    while let Some(c) = rest.next() {
+    for c in rest.by_ref() {
         match c {
             '!' | '^' if first => continue,
             ']' if !first => return true,

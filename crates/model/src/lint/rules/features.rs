@@ -4,7 +4,6 @@ use crate::lint::check::quoted_key;
 use crate::lint::document::Node;
 use crate::lint::report::Report;
 use crate::lint::schema::{FEATURES, REMOVED_FEATURES, ROOT};
-use crate::lint::suggest::nearest;
 
 pub(super) fn policy(merged: &Node<'_>, report: &mut Report) {
     for entry in merged.get("features").map(Node::entries).unwrap_or_default() {
@@ -20,7 +19,7 @@ pub(super) fn policy(merged: &Node<'_>, report: &mut Report) {
             let message = format!("`{name}` is a top-level key: move the line above the first table header.");
             report.warn(entry.place, &key, "unknown_feature", message);
         } else {
-            let guess = nearest(name, FEATURES.iter().copied()).map(|name| format!(" Did you mean `{name}`?"));
+            let guess = report.guess(name, FEATURES.iter().copied()).map(|name| format!(" Did you mean `{name}`?"));
             let message = format!("Clients do not know this feature and ignore it.{}", guess.unwrap_or_default());
             report.warn(entry.place, &key, "unknown_feature", message);
         }

@@ -1,11 +1,12 @@
 //! Which permission profiles exist, which are allowed, and which one is the default.
 
+use std::collections::HashSet;
+
 use super::profiles;
 use crate::lint::check::{check_at, quoted_key};
 use crate::lint::document::{Entry, Node};
 use crate::lint::report::Report;
 use crate::lint::schema::{NETWORK, Shape};
-use crate::lint::suggest::nearest;
 
 /// The profiles every client has.
 pub(super) const BUILT_IN: [&str; 3] = [":read-only", ":workspace", ":danger-full-access"];
@@ -27,12 +28,11 @@ pub(super) fn layer(tree: &Node<'_>, report: &mut Report) {
     for entry in defined(tree) {
         profiles::mitm(entry, report);
     }
-    if let Some(filesystem) = tree.at(&["permissions", "filesystem"]) {
-        if PROFILE_KEYS.iter().any(|key| filesystem.get(key).is_some()) {
-            let message = "`permissions.filesystem` is reserved for rules that hold for everyone and cannot be a profile. \
-                Rename the profile.";
-            report.error(filesystem.place, &"permissions.filesystem", "reserved_name", message);
-        }
+    let filesystem = tree.at(&["permissions", "filesystem"]);
+    if let Some(node) = filesystem.filter(|node| PROFILE_KEYS.iter().any(|key| node.get(key).is_some())) {
+        let message = "`permissions.filesystem` is reserved for rules that hold for everyone and cannot be a profile. \
+            Rename the profile.";
+        report.error(node.place, &"permissions.filesystem", "reserved_name", message);
     }
     if let Some(entry) = tree.get("permissions").and_then(|permissions| permissions.entry("network")) {
         network(entry, report);
@@ -78,8 +78,9 @@ pub(super) fn policy(merged: &Node<'_>, report: &mut Report) {
             }
         }
         (Some(allowed), _) => {
-            for profile in allowed.node.entries() {
-                exists(profile, merged, report);
+            let names: HashSet<&str> = defined(merged).map(|entry| entry.key.as_ref()).collect();
+            for profile in allowed.node.entries().iter().filter(|profile| !names.contains(profile.key.as_ref())) {
+                built_in(profile, merged, report);
             }
             choice(allowed, default, report);
         }
@@ -114,14 +115,15 @@ pub(super) fn defaults(tree: &Node<'_>, report: &mut Report) {
     }
 }
 
-/// Every profile in the list must exist, even those denied.
-fn exists(profile: &Entry<'_>, merged: &Node<'_>, report: &mut Report) {
+/// Every profile in the list must exist, even those denied; this one is not defined.
+fn built_in(profile: &Entry<'_>, merged: &Node<'_>, report: &mut Report) {
     let name = profile.key.as_ref();
-    if BUILT_IN.contains(&name) || defined(merged).any(|entry| entry.key == profile.key) {
+    if BUILT_IN.contains(&name) {
         return;
     }
     let known = BUILT_IN.into_iter().chain(defined(merged).map(|entry| entry.key.as_ref()));
-    let guess = nearest(name, known).map(|name| format!(" Did you mean `{}`?", quoted_key(name))).unwrap_or_default();
+    let guess = report.guess(name, known).map(|name| format!(" Did you mean `{}`?", quoted_key(name)));
+    let guess = guess.unwrap_or_default();
     let key = quoted_key(name);
     let message = format!(
         "There is no profile {key}: it is neither built in (\":read-only\", \":workspace\", \":danger-full-access\") nor \

@@ -1,5 +1,7 @@
 //! The insides of a permission profile: what it builds on, and the paths it names.
 
+use std::collections::{HashMap, HashSet};
+
 use super::network::matches_every_host;
 use super::permissions::defined;
 use crate::lint::check::quoted_key;
@@ -8,8 +10,9 @@ use crate::lint::report::Report;
 
 /// Follows a profile and those it extends to a built-in one, checking each.
 pub(super) fn chain(start: &str, merged: &Node<'_>, report: &mut Report) {
-    let mut seen: Vec<&str> = Vec::new();
-    let mut next = defined(merged).find(|entry| entry.key == start);
+    let by_name: HashMap<&str, &Entry<'_>> = defined(merged).map(|entry| (entry.key.as_ref(), entry)).collect();
+    let mut seen: HashSet<&str> = HashSet::new();
+    let mut next = by_name.get(start).copied();
     while let Some(entry) = next.take() {
         let key = format!("permissions.{}", quoted_key(&entry.key));
         profile(&entry.node, &key, report);
@@ -17,7 +20,7 @@ pub(super) fn chain(start: &str, merged: &Node<'_>, report: &mut Report) {
             return;
         };
         let key = format!("{key}.extends");
-        seen.push(&entry.key);
+        seen.insert(&entry.key);
         if name.starts_with(':') {
             if name != ":read-only" && name != ":workspace" {
                 let message =
@@ -26,12 +29,12 @@ pub(super) fn chain(start: &str, merged: &Node<'_>, report: &mut Report) {
             }
             return;
         }
-        if seen.contains(&name) {
+        if seen.contains(name) {
             let message =
                 "This profile builds on itself, directly or in a circle. Let one of them build on a built-in profile.";
             return report.error(parent.place, &key, "profile_cycle", message);
         }
-        next = defined(merged).find(|entry| entry.key == name);
+        next = by_name.get(name).copied();
         if next.is_none() {
             let message = format!(
                 "There is no profile {}. Define it, or build on \":read-only\" or \":workspace\".",

@@ -5,7 +5,6 @@ use crate::lint::check::{check_at, quoted_key};
 use crate::lint::document::{Entry, Node, Value};
 use crate::lint::report::Report;
 use crate::lint::schema::{PROVIDERS, Shape};
-use crate::lint::suggest::nearest;
 
 /// Providers clients bring along, which a policy may select.
 const BUILT_IN: [&str; 6] = ["openai", "amazon-bedrock", "amazon-bedrock-runtime", "gcp", "ollama", "lmstudio"];
@@ -35,7 +34,7 @@ fn selected(node: &Node<'_>, entries: &[Entry<'_>], report: &mut Report) {
         return;
     }
     let known = BUILT_IN.into_iter().chain(entries.iter().map(|entry| entry.key.as_ref()));
-    let guess = nearest(id, known).map(|id| format!(" Did you mean \"{id}\"?")).unwrap_or_default();
+    let guess = report.guess(id, known).map(|id| format!(" Did you mean \"{id}\"?")).unwrap_or_default();
     let name = quoted_key(id);
     let message = format!("There is no model provider {name}. Define it in `[model_providers.{name}]`.{guess}");
     report.error(node.place, &"model_provider", "undefined_provider", message);

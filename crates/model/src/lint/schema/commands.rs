@@ -10,8 +10,15 @@ pub(super) static RULES: Table = Table::new(&[Field::new(
 .required()]);
 
 static PREFIX_RULE: Table = Table::new(&[
-    Field::new("pattern", Shape::List(&Shape::AnyOf("a table: `{ token = \"rm\" }` or `{ any_of = [\"push\", \"commit\"] }`", &[Shape::Table(&TOKEN)])), "The first words of the command, one element per word.")
-        .required(),
+    Field::new(
+        "pattern",
+        Shape::List(&Shape::AnyOf(
+            "a table: `{ token = \"rm\" }` or `{ any_of = [\"push\", \"commit\"] }`",
+            &[Shape::Table(&TOKEN)],
+        )),
+        "The first words of the command, one element per word.",
+    )
+    .required(),
     Field::new(
         "canonical_matching",
         Shape::Bool,

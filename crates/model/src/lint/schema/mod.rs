@@ -208,11 +208,8 @@ pub(super) fn explain(table: &'static Table, path: &str) -> Option<&'static str>
     let mut docs = None;
     for part in path.split('.') {
         let key = part.split('[').next().unwrap_or(part);
-        loop {
-            match shape {
-                Shape::List(item) => shape = *item,
-                _ => break,
-            }
+        while let Shape::List(item) = shape {
+            shape = *item;
         }
         shape = match shape {
             Shape::Map(value) => *value,
