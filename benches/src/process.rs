@@ -1,6 +1,7 @@
 //! Another process to measure: this program again, with an argument that makes it a server.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -30,6 +31,18 @@ impl Server {
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
         let kib: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
         Ok(kib * 1024)
+    }
+
+    /// The CPU time that it has used, in ticks of 10 ms (`/proc/PID/stat`; Linux counts 100 a second
+    /// for user space on every architecture).
+    pub fn cpu(&self) -> Result<Duration> {
+        let id = self.child.id().context("it runs")?;
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+        // The name in the second field may hold spaces; after it come the third field and on.
+        let (_, rest) = stat.rsplit_once(") ").context("no name")?;
+        let mut fields = rest.split(' ').skip(11);
+        let mut ticks = || -> Result<u64> { Ok(fields.next().context("no times")?.parse()?) };
+        Ok(Duration::from_millis(10 * (ticks()? + ticks()?)))
     }
 
     /// Ends it.

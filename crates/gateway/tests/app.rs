@@ -13,7 +13,7 @@ use provost_store::tables::{access_tokens, api_keys, members, workspaces};
 use provost_store::{MasterKey, Options, Sealer, Store, Touched, ledger};
 use provost_testkit::upstream::Upstream;
 use provost_web::limits::{Limits, UpstreamAddresses};
-use provost_web::{AccessClaims, App, AppParts, Keys, Metrics, RateLimit, Secret, door, outgoing_client};
+use provost_web::{AccessClaims, App, AppParts, Keys, LastUse, Metrics, RateLimit, Secret, door, outgoing_client};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -55,6 +55,8 @@ impl TestApp {
             public_url: url.clone(),
             limits,
             metrics: Metrics::default(),
+            last_use: LastUse::default(),
+            last_use: LastUse::default(),
             http: outgoing_client(&limits, addresses).unwrap(),
             upstream_addresses: addresses,
             sign_ins: RateLimit::per_minute(10),

@@ -22,19 +22,23 @@ async fn an_upstream_lives_from_post_to_delete_and_its_key_is_never_shown() {
     let path = format!("{PATH}/{id}");
     let shown = app.admin("GET", &path, None).await;
     assert_eq!(shown.json(), created.json());
-    insta::assert_json_snapshot!(shown.json(), { ".id" => "[id]", ".created_at" => "[at]", ".updated_at" => "[at]" }, @r#"
+    let mut plain = shown.json();
+    for field in ["id", "created_at", "updated_at"] {
+        plain[field] = "[varies]".into();
+    }
+    insta::assert_json_snapshot!(plain, @r#"
     {
       "base_url": "https://models.example.com/v1",
-      "created_at": "[at]",
+      "created_at": "[varies]",
       "has_api_key": true,
-      "id": "[id]",
+      "id": "[varies]",
       "models": [
         {
           "slug": "m-1"
         }
       ],
       "name": "Azure",
-      "updated_at": "[at]"
+      "updated_at": "[varies]"
     }
     "#);
 

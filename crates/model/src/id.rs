@@ -53,8 +53,13 @@ macro_rules! ids {
             fn from_str(text: &str) -> Result<Self, InvalidId> {
                 let body = text.strip_prefix($prefix).ok_or(InvalidId($noun))?;
                 let id = Self(Uuid::try_parse(body).map_err(|_| InvalidId($noun))?);
+                let mut buffer = Uuid::encode_buffer();
+                let printed = match $prefix.is_empty() {
+                    true => id.0.hyphenated().encode_lower(&mut buffer),
+                    false => id.0.simple().encode_lower(&mut buffer),
+                };
                 // One spelling only: an id that prints differently would be a second name.
-                if id.to_string() == text { Ok(id) } else { Err(InvalidId($noun)) }
+                if *printed == *body { Ok(id) } else { Err(InvalidId($noun)) }
             }
         }
 

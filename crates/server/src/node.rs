@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use provost_model::Clock;
 use provost_store::{MasterKey, Options, Sealer, Store};
-use provost_web::{App, AppParts, Keys, Metrics, RateLimit, outgoing_client};
+use provost_web::{App, AppParts, Keys, LastUse, Metrics, RateLimit, outgoing_client};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -91,6 +91,7 @@ impl Node {
             public_url: public_url.as_str().to_owned(),
             limits: config.limits,
             metrics: Metrics::default(),
+            last_use: LastUse::default(),
             http: outgoing_client(&config.limits, upstream_addresses)?,
             upstream_addresses,
             sign_ins: RateLimit::per_minute(per_minute),

@@ -33,6 +33,7 @@ pub fn service(app: App) -> Router {
         .merge(provost_identity::page_routes())
         .merge(provost_policy::client_routes())
         .route("/assets/site.css", get(pages::style_sheet))
+        .route("/assets/icon.svg", get(pages::icon))
         .layer(DefaultBodyLimit::max(app.limits.body_bytes));
     let routes = Router::new()
         .merge(limited)

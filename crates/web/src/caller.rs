@@ -6,6 +6,7 @@ use provost_model::{ApiKey, ApiKeyStatus, Member, Permission, PermissionSet, Wor
 use provost_store::Change;
 
 use crate::client::bearer;
+use crate::last_use::Credential;
 use crate::{App, Error, Result, Session, hash_secret, origin};
 
 /// Who calls the admin API.
@@ -96,6 +97,9 @@ fn by_api_key(app: &App, parts: &Parts, token: &str) -> Option<Caller> {
     let found = world.workspaces.values().find_map(|workspace| Some((workspace, workspace.api_keys.get(&hash)?)));
     let (workspace, key) = found?;
     let works = key.status == ApiKeyStatus::Active && key.expires_at.is_none_or(|at| at > now);
+    if works {
+        app.last_use.note(&app.store, workspace.id, Credential::ApiKey(key.id));
+    }
     works.then(|| Caller {
         workspace: workspace.clone(),
         principal: Principal::ApiKey(key.clone()),

@@ -6,6 +6,7 @@ use http::request::Parts;
 use provost_model::event::{Actor, Origin};
 use provost_model::{AccessTokenId, GrantId, Member, Permission, Workspace};
 
+use crate::last_use::Credential;
 use crate::{App, Error, hash_secret, origin};
 
 /// A member who calls through a Codex client: a signed-in one, or one with an access token.
@@ -75,6 +76,7 @@ fn by_access_token(app: &App, token: &str) -> Option<Found> {
         let token = workspace.access_tokens.get(&hash)?;
         let member = workspace.members.get(&token.member_id)?;
         let is_live = token.expires_at.is_none_or(|at| at > now);
+        app.last_use.note(&app.store, workspace.id, Credential::AccessToken(token.id));
         Some((workspace.clone(), member.clone(), Via::AccessToken(token.id), is_live))
     })
 }

@@ -25,8 +25,9 @@ use super::{REFUSED, method};
 const LIFETIME: SignedDuration = SignedDuration::from_mins(15);
 /// How often the client may ask, in seconds; a string on the wire.
 const INTERVAL: &str = "2";
-/// How many may wait at once: anybody can start one.
+/// How many may wait at once, in all and from one address: anybody can start one.
 const MAX_WAITING: i64 = 10_000;
+const MAX_WAITING_FROM_ONE: i64 = 200;
 /// Letters that are not mistaken for others, and spell nothing (RFC 8628 §6.1).
 const ALPHABET: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 
@@ -47,7 +48,10 @@ pub(crate) async fn start(State(app): State<App>, parts: Parts, Json(body): Json
     let now = app.store.clock().now();
     let from = origin(&parts);
     let mut tx = app.store.write().await?;
-    if device_logins::count(&mut tx, now).await? >= MAX_WAITING {
+    let ip = from.ip.unwrap_or_default();
+    if device_logins::count(&mut tx, None, now).await? >= MAX_WAITING
+        || device_logins::count(&mut tx, Some(&ip), now).await? >= MAX_WAITING_FROM_ONE
+    {
         return Err(Error::too_many("too many device sign-ins wait: try again in some minutes", 60));
     }
     let login = DeviceLoginRow {
@@ -55,7 +59,7 @@ pub(crate) async fn start(State(app): State<App>, parts: Parts, Json(body): Json
         user_code: user_code(),
         client_id: body.client_id,
         user_agent: from.user_agent.unwrap_or_default(),
-        ip: from.ip.unwrap_or_default(),
+        ip,
         state: DeviceLoginState::Pending,
         member: None,
         expires_at: now + LIFETIME,

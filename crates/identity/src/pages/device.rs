@@ -12,6 +12,9 @@ use serde::Deserialize;
 
 use crate::issuer::device::{Decision, decide, find};
 
+/// `client-contract.md` §1.1.
+const CODEX_CLIENT_ID: &str = "app_EMoamEEZ73f0CkXaXp7hrann";
+
 #[derive(Deserialize)]
 pub(crate) struct Typed {
     user_code: Option<String>,
@@ -79,7 +82,7 @@ fn ask_for_decision(session: &Session, login: &DeviceLoginRow) -> Page {
             "that the device shows." }
         dl {
             dt { "Code" } dd { strong { (login.user_code) } }
-            dt { "Program" } dd { (login.user_agent) }
+            dt { "Program" } dd { (program(login)) }
             dt { "Address" } dd { (login.ip) }
             dt { "Workspace" } dd { (session.caller.workspace.settings.name) }
         }
@@ -93,4 +96,14 @@ fn ask_for_decision(session: &Session, login: &DeviceLoginRow) -> Page {
         }
     };
     Page::new("Approve this device?", body)
+}
+
+/// What wants in: what it calls itself, or which client it says it is. Codex itself says neither here,
+/// but for the client id that every one of them has.
+fn program(login: &DeviceLoginRow) -> &str {
+    match (login.user_agent.as_str(), login.client_id.as_str()) {
+        ("", CODEX_CLIENT_ID) => "Codex",
+        ("", client_id) => client_id,
+        (user_agent, _) => user_agent,
+    }
 }

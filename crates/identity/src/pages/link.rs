@@ -76,10 +76,10 @@ pub(super) fn new_password() -> maud::Markup {
 fn page(secret: &str, email: &Email, message: Option<&str>) -> Page {
     let body = html! {
         (alert(message))
-        p { "You sign in as " strong { (email) } "." }
         form method="post" action={ "/sign-in/link/" (secret) } {
-            // Lets password managers know whose password it is.
-            input type="hidden" name="username" autocomplete="username" value=(email);
+            // A field rather than a sentence, so that password managers know whose password it is.
+            label for="username" { "You sign in as" }
+            input id="username" type="email" autocomplete="username" readonly value=(email);
             (new_password())
             div.actions { button { "Set password and sign in" } }
         }

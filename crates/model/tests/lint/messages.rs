@@ -202,7 +202,7 @@ url = { match = "regex", expression = "https://(a|b" }"#;
     2:1 Warning unknown_key mcp_servers.docs.url
         Clients do not know `mcp_servers.docs.url` and ignore it.
     5:1 Warning ambiguous_identity mcp_servers.both.identity.url
-        An identity is either a command or a URL; clients look only at the command. Remove one.
+        An identity is either a command or a URL; clients look only at one of the two. Remove the other.
     7:39 Error bad_regex mcp_servers.pattern.identity.url.expression
         This is no regular expression the client can read: a group is not closed.
     "#);

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use sqlx::query::Query;
 use sqlx::{Database, Encode, Postgres, Sqlite, Type};
 
@@ -39,6 +40,30 @@ impl Tx {
                 rows.into_iter().map(Row::Postgres).collect()
             }
         })
+    }
+
+    /// Hands over each row that a statement answers, for what is too much to be held twice.
+    pub(crate) async fn each(
+        &mut self,
+        sql: &'static str,
+        args: impl IntoIterator<Item = Arg>,
+        mut take: impl FnMut(Row) -> Result<()>,
+    ) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => {
+                let mut rows = bind(sqlx::query(sql), args).fetch(&mut **tx);
+                while let Some(row) = rows.try_next().await? {
+                    take(Row::Sqlite(row))?;
+                }
+            }
+            Self::Postgres(tx) => {
+                let mut rows = bind(sqlx::query(sql), args).fetch(&mut **tx);
+                while let Some(row) = soon(rows.try_next()).await? {
+                    take(Row::Postgres(row))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The one row that a statement answers, if it answers one.

@@ -104,10 +104,11 @@ pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
     tx.execute("DELETE FROM device_logins WHERE expires_at < $1", [now.into()]).await
 }
 
-/// How many wait: a stranger can start them, so there is a limit.
-pub async fn count(tx: &mut Tx, now: Timestamp) -> Result<i64> {
-    let sql = "SELECT COUNT(*) AS n FROM device_logins WHERE state = 'pending' AND expires_at > $1";
-    tx.row(sql, [now.into()]).await?.map_or(Ok(0), |row| row.int("n"))
+/// How many wait, from one address or (with none) in all: a stranger can start them.
+pub async fn count(tx: &mut Tx, ip: Option<&str>, now: Timestamp) -> Result<i64> {
+    let sql = "SELECT COUNT(*) AS n FROM device_logins
+        WHERE state = 'pending' AND expires_at > $1 AND (CAST($2 AS TEXT) IS NULL OR ip = $2)";
+    tx.row(sql, [now.into(), ip.into()]).await?.map_or(Ok(0), |row| row.int("n"))
 }
 
 fn read(row: &Row) -> Result<DeviceLoginRow> {

@@ -40,6 +40,7 @@ impl IntoResponse for Page {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
                     title { (self.title) " · Provost" }
+                    link rel="icon" type="image/svg+xml" href="/assets/icon.svg";
                     link rel="stylesheet" href="/assets/site.css";
                 }
                 body {
@@ -67,9 +68,18 @@ pub fn alert(message: Option<&str>) -> Markup {
 
 /// `GET /assets/site.css`.
 pub async fn style_sheet() -> impl IntoResponse {
+    asset("text/css; charset=utf-8", include_str!("site.css"))
+}
+
+/// `GET /assets/icon.svg`.
+pub async fn icon() -> impl IntoResponse {
+    asset("image/svg+xml", include_str!("icon.svg"))
+}
+
+fn asset(content_type: &'static str, text: &'static str) -> impl IntoResponse {
     let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8")),
+        (CONTENT_TYPE, HeaderValue::from_static(content_type)),
         (CACHE_CONTROL, HeaderValue::from_static("max-age=3600")),
     ];
-    (headers, include_str!("site.css"))
+    (headers, text)
 }

@@ -107,7 +107,8 @@ fn conflict(node: &Node<'_>, header: &str, key: &str, report: &mut Report) {
 /// Why clients do not take an address: they want HTTPS, or HTTP on this machine, without user or fragment.
 fn url_fault(url: &str) -> Option<&'static str> {
     const INVALID: Option<&str> = Some("it is no URL. Write one like `https://host/path`.");
-    let url = url.trim();
+    // The client's parser drops tabs and line breaks wherever they stand.
+    let url: String = url.trim().chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect();
     let Some((scheme, rest)) = url.split_once(':') else { return INVALID };
     if scheme.is_empty() || !scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.')) {
         return INVALID;

@@ -18,21 +18,22 @@ fn servers(servers: Option<&Node<'_>>, key: &str, report: &mut Report) {
     for server in servers.map(Node::entries).unwrap_or_default() {
         let key = format!("{key}.{}.identity", quoted_key(&server.key));
         let Some(identity) = server.node.get("identity") else { continue };
-        // With both, the command counts, provided it has one of its forms.
-        let command = identity.get("command").filter(|node| node.text().is_some() || node.get("executable").is_some());
-        match (command, identity.entry("url")) {
-            (Some(command), url) => {
-                if let Some(url) = url {
-                    let message =
-                        "An identity is either a command or a URL; clients look only at the command. Remove one.";
-                    report.warn(url.place, &format!("{key}.url"), "ambiguous_identity", message);
-                }
-                for (index, matcher) in command.get("args").map(Node::items).unwrap_or_default().iter().enumerate() {
-                    regex(matcher, &format!("{key}.command.args[{index}]"), report);
-                }
-            }
-            (None, Some(url)) => regex(&url.node, &format!("{key}.url"), report),
-            (None, None) => {}
+        let (command, url) = (identity.get("command"), identity.entry("url"));
+        if let (Some(_), Some(url)) = (command, url) {
+            let message =
+                "An identity is either a command or a URL; clients look only at one of the two. Remove the other.";
+            report.warn(url.place, &format!("{key}.url"), "ambiguous_identity", message);
+        }
+        // A plain string wins over a table with matchers.
+        if [command, url.map(|url| &url.node)].into_iter().flatten().any(|node| node.text().is_some()) {
+            continue;
+        }
+        let arguments = command.and_then(|command| command.get("args")).map(Node::items).unwrap_or_default();
+        for (index, matcher) in arguments.iter().enumerate() {
+            regex(matcher, &format!("{key}.command.args[{index}]"), report);
+        }
+        if let Some(url) = url {
+            regex(&url.node, &format!("{key}.url"), report);
         }
     }
 }

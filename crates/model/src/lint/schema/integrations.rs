@@ -6,39 +6,43 @@ pub(super) const MCP_SERVERS: Shape = Shape::Map(&Shape::Table(&MCP_SERVER));
 
 static MCP_SERVER: Table = Table::new(&[Field::new(
     "identity",
-    Shape::AnyOf(
-        "a table with `command` or `url`: identity = { url = \"https://…\" }",
-        &[Shape::Table(&COMMAND_IDENTITY), Shape::Table(&URL_IDENTITY)],
-    ),
+    IDENTITY,
     "The command or URL the server must have; a server of this name that differs is disabled.",
 )
 .required()]);
 
-static COMMAND_IDENTITY: Table = Table::new(&[
-    Field::new(
-        "command",
-        Shape::AnyOf(
-            "a string, or { executable = \"…\", args = [{ match = \"exact\", value = \"…\" }] }",
-            &[Shape::Text, Shape::Table(&COMMAND_MATCHER)],
-        ),
-        "The program that starts the server.",
-    )
-    .required(),
+/// Clients pass over further keys beside a plain string and refuse them beside a table.
+const IDENTITY: Shape = Shape::AnyOf(
+    "a table with `command` or `url`: identity = { url = \"https://…\" }",
+    &[Shape::Table(&COMMAND), Shape::Table(&URL), Shape::Table(&STRUCTURED_COMMAND), Shape::Table(&STRUCTURED_URL)],
+);
+
+static COMMAND: Table = Table::new(&[
+    Field::new("command", Shape::Text, "The program that starts the server.").required(),
     // Not part of this form; listed so that it is not called unknown when both are written.
     Field::new("url", Shape::Anything, "The address of the server."),
 ])
 .keyed();
 
-static URL_IDENTITY: Table = Table::new(&[
-    Field::new(
-        "url",
-        Shape::AnyOf("a string, or { match = \"prefix\", value = \"…\" }", &[Shape::Text, Shape::Tagged(&MATCHER)]),
-        "The address of the server.",
-    )
-    .required(),
+static URL: Table = Table::new(&[
+    Field::new("url", Shape::Text, "The address of the server.").required(),
     Field::new("command", Shape::Anything, "The program that starts the server."),
 ])
 .keyed();
+
+static STRUCTURED_COMMAND: Table = Table::new(&[Field::new(
+    "command",
+    Shape::Table(&COMMAND_MATCHER),
+    "The program that starts the server, and its arguments.",
+)
+.required()])
+.strict()
+.keyed();
+
+static STRUCTURED_URL: Table =
+    Table::new(&[Field::new("url", Shape::Tagged(&MATCHER), "A matcher for the address of the server.").required()])
+        .strict()
+        .keyed();
 
 static COMMAND_MATCHER: Table = Table::new(&[
     Field::new("executable", Shape::Text, "The program.").required(),
