@@ -13,7 +13,6 @@ mod defaults;
 mod document;
 mod merge;
 mod problem;
-mod regex_lite;
 mod report;
 mod rules;
 mod schema;

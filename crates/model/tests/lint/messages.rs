@@ -204,7 +204,7 @@ url = { match = "regex", expression = "https://(a|b" }"#;
     5:1 Warning ambiguous_identity mcp_servers.both.identity.url
         An identity is either a command or a URL; clients look only at one of the two. Remove the other.
     7:39 Error bad_regex mcp_servers.pattern.identity.url.expression
-        This is no regular expression the client can read: a group is not closed.
+        This is no regular expression the client can read: found open group without closing ')'.
     "#);
 }
 
@@ -220,8 +220,8 @@ base_url = "https://policy.example.com""#;
         `allowed_login_methods` has no effect here. Clients read it only from their own system file or from MDM and ignore it in a policy from the server. Remove it here and set it on the devices.
     2:20 Warning ignored_in_cloud_policy chatgpt_base_url
         `chatgpt_base_url` has no effect here. Clients read it only from their own system file or from MDM and ignore it in a policy from the server. Remove it here and set it on the devices.
-    3:22 Warning depends_on_device model_catalog_json
-        Clients refuse to start on every device where this file is missing or no model catalog. Make sure that it is there before you publish.
+    3:22 Error depends_on_device model_catalog_json
+        Clients refuse to start on every device where this file is missing or is no model catalog, which cannot be known here. Remove the line; list the models at the upstream instead.
     4:2 Error forbidden_key config_server
         A policy from the server must not say where policies come from, and clients refuse it. Remove this table; it belongs into the devices' own `/etc/codex/requirements.toml`.
     "#);

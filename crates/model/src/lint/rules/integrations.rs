@@ -2,7 +2,6 @@
 
 use crate::lint::check::quoted_key;
 use crate::lint::document::Node;
-use crate::lint::regex_lite;
 use crate::lint::report::Report;
 
 pub(super) fn policy(merged: &Node<'_>, report: &mut Report) {
@@ -43,7 +42,9 @@ fn regex(matcher: &Node<'_>, key: &str, report: &mut Report) {
         return;
     }
     let Some((node, pattern)) = matcher.get("expression").and_then(|node| Some((node, node.text()?))) else { return };
-    if let Err(fault) = regex_lite::check(pattern) {
+    // The crate has the dialect that clients compile these with, down to its limits.
+    // They match the whole value, so they nest the expression once more.
+    if let Err(fault) = regex_lite::Regex::new(&format!("^(?:{pattern})$")) {
         let message = format!("This is no regular expression the client can read: {fault}.");
         report.error(node.place, &format!("{key}.expression"), "bad_regex", message);
     }
@@ -68,11 +69,12 @@ fn sources(merged: &Node<'_>, report: &mut Report) {
         };
         let Some(text) = value.text() else { continue };
         let fault = match needed {
-            "host_pattern" => regex_lite::check(text).err().or_else(|| {
+            "host_pattern" => regex_lite::Regex::new(text).err().map(|fault| fault.to_string()).or_else(|| {
                 let anchored = text.starts_with('^') && text.ends_with('$');
-                (!anchored).then_some("without `^` and `$` it also matches hosts that merely contain it")
+                let fault = "without `^` and `$` it also matches hosts that merely contain it";
+                (!anchored).then(|| fault.to_owned())
             }),
-            "path" => (!text.starts_with('/')).then_some("the path must be absolute"),
+            "path" => (!text.starts_with('/')).then(|| "the path must be absolute".to_owned()),
             _ => None,
         };
         if let Some(fault) = fault {

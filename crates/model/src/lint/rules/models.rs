@@ -37,9 +37,11 @@ pub(super) fn policy(merged: &Node<'_>, report: &mut Report) {
                 "The path must not be empty. Name a file, or remove the line.",
             );
         } else {
-            let message = "Clients refuse to start on every device where this file is missing or no model catalog. Make \
-                sure that it is there before you publish.";
-            report.warn(path.place, &key, "depends_on_device", message);
+            // Whether the file is there is each device's to know; a policy that stops even one of
+            // them must not be published.
+            let message = "Clients refuse to start on every device where this file is missing or is no model catalog, \
+                which cannot be known here. Remove the line; list the models at the upstream instead.";
+            report.error(path.place, &key, "depends_on_device", message);
         }
     }
 }
