@@ -56,7 +56,6 @@ impl TestApp {
             limits,
             metrics: Metrics::default(),
             last_use: LastUse::default(),
-            last_use: LastUse::default(),
             http: outgoing_client(&limits, addresses).unwrap(),
             upstream_addresses: addresses,
             sign_ins: RateLimit::per_minute(10),

@@ -1,6 +1,7 @@
 //! What the executable promises, one module per part.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod api;
 mod codex;
 mod door;
 mod house;

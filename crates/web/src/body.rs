@@ -124,6 +124,15 @@ where
     Option::deserialize(deserializer).map(Some)
 }
 
+/// For a PATCH: a field that may be absent, and is never null.
+pub fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
 /// A name that people read: trimmed, not empty, at most so many characters, none of them a control
 /// character.
 pub fn name(field: &str, text: &str, max_chars: usize) -> Result<String, Error> {

@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use provost_model::event::{Actor, Origin};
+use provost_model::event::{Actor, EventType, Origin};
 use provost_model::{ApiKey, ApiKeyStatus, Member, Permission, PermissionSet, Workspace};
 use provost_store::Change;
+use serde_json::{Value, json};
 
 use crate::client::bearer;
 use crate::last_use::Credential;
@@ -43,13 +44,30 @@ impl Caller {
         self.permissions().contains(permission)
     }
 
-    /// Nobody hands out power over others that they do not hold.
-    pub fn may_grant(&self, granted: PermissionSet) -> Result<()> {
+    /// Refuses, and records, a caller who may not.
+    pub fn require(&self, app: &App, permission: Permission) -> Result<()> {
+        if self.may(permission) {
+            return Ok(());
+        }
+        self.record_refusal(app, json!({ "permission": permission }));
+        Err(Error::forbidden(permission))
+    }
+
+    /// Refuses, and records, a caller who hands out power over others that they do not hold.
+    pub fn may_grant(&self, app: &App, granted: PermissionSet) -> Result<()> {
         let beyond = granted.without(self.permissions()).iter().find(|permission| permission.is_administrative());
         let Some(permission) = beyond else { return Ok(()) };
         let message = format!("you cannot grant `{permission}`, which you do not hold: ask an owner of the workspace");
         let error = Error::new(http::StatusCode::FORBIDDEN, "cannot_grant_more_than_you_hold", message);
-        Err(error.with_details(serde_json::json!({ "permission": permission })))
+        let details = json!({ "permission": permission });
+        self.record_refusal(app, details.clone());
+        Err(error.with_details(details))
+    }
+
+    /// Records that something was refused to the caller.
+    pub(crate) fn record_refusal(&self, app: &App, details: Value) {
+        let (actor, origin) = (self.actor(), self.origin.clone());
+        app.store.record(self.workspace.id, EventType::RequestRefused, actor, origin, None, details);
     }
 
     /// Who that is, for events.

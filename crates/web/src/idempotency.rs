@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use provost_store::tables::idempotency_keys::{self, Kept, Slot};
+use tracing::Instrument;
 
 use crate::{App, Caller, Error, Result};
 
@@ -46,8 +47,21 @@ async fn run_once(app: App, key: HeaderValue, request: Request, next: Next) -> R
     if let Some(kept) = kept {
         return replay(&app, &slot, kept, &fingerprint);
     }
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    keep(&app, &slot, response).await
+    // A task of its own: when the client leaves, the request still runs to its end, so that the same
+    // request under the same key finds its answer rather than a slot that is taken for ever.
+    let request = Request::from_parts(parts, Body::from(body));
+    let run = tokio::spawn(async move {
+        match tokio::spawn(next.run(request).in_current_span()).await {
+            Ok(response) => keep(&app, &slot, response).await,
+            Err(panic) => {
+                tracing::error!(error = %panic, "a handler panicked");
+                release(&app, &slot).await?;
+                let message = "something went wrong here; the logs have the reason under the request's id";
+                Err(Error::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message))
+            }
+        }
+    });
+    run.await.expect("keeping an answer does not panic")
 }
 
 fn fingerprint(parts: &http::request::Parts, body: &Bytes) -> Vec<u8> {
@@ -82,9 +96,7 @@ fn replay(app: &App, slot: &Slot, kept: Kept, fingerprint: &[u8]) -> Result<Resp
 /// Keeps a success. Anything else is given back, so that the caller can mend it and try again.
 async fn keep(app: &App, slot: &Slot, response: Response) -> Result<Response> {
     if !response.status().is_success() {
-        let mut tx = app.store.write().await?;
-        idempotency_keys::release(&mut tx, slot).await?;
-        tx.commit().await?;
+        release(app, slot).await?;
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
@@ -94,4 +106,11 @@ async fn keep(app: &App, slot: &Slot, response: Response) -> Result<Response> {
     idempotency_keys::keep(&mut tx, slot, parts.status.as_u16().into(), sealed).await?;
     tx.commit().await?;
     Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+async fn release(app: &App, slot: &Slot) -> Result<()> {
+    let mut tx = app.store.write().await?;
+    idempotency_keys::release(&mut tx, slot).await?;
+    tx.commit().await?;
+    Ok(())
 }

@@ -25,7 +25,7 @@ mod session;
 
 pub use answer::{Created, List};
 pub use app::{App, AppParts};
-pub use body::{Json, PathId, PathIds, Query, name, nullable, optional_text};
+pub use body::{Json, PathId, PathIds, Query, name, nullable, optional_text, present};
 pub use caller::{Caller, Principal};
 pub use client::{Client, Refusal, Via};
 pub use cursor::ListQuery;

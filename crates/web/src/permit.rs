@@ -5,7 +5,6 @@ use std::ops::Deref;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use provost_model::event::EventType;
 use provost_model::{Permission, PermissionSet};
 
 use crate::{App, Caller, Error};
@@ -41,8 +40,7 @@ impl<P: Allows> FromRequestParts<App> for Permit<P> {
             let details = serde_json::json!({
                 "permission": first, "method": parts.method.as_str(), "path": parts.uri.path(),
             });
-            let (actor, origin) = (caller.actor(), caller.origin.clone());
-            app.store.record(caller.workspace.id, EventType::RequestRefused, actor, origin, None, details);
+            caller.record_refusal(app, details);
             return Err(Error::forbidden(*first));
         }
         Ok(Self { caller, permission: PhantomData })

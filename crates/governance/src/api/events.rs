@@ -3,7 +3,7 @@
 use axum::extract::State;
 use provost_model::event::{Event, EventType};
 use provost_store::ledger::{self, Filter};
-use provost_web::{App, Error, ErrorBody, List, ListQuery, Permit, Query, Result, permits};
+use provost_web::{App, Error, ErrorBody, List, ListQuery, Permit, Query, Result, optional_text, permits};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -35,14 +35,16 @@ pub(crate) async fn list(
     let unknown = |message: String| Error::invalid("type", "unknown_event_type", message);
     let kind = query.kind.map(|kind| kind.parse::<EventType>().map_err(unknown)).transpose()?;
     let page = ListQuery { limit: query.limit, cursor: query.cursor };
+    let actor = query.actor.map(|actor| optional_text("actor", &actor, 300)).transpose()?;
+    let after = page.after()?.or(query.after).map(|after| optional_text("after", &after, 100)).transpose()?;
     let mut tx = app.store.read().await?;
-    let after = match page.after()?.or(query.after) {
+    let after = match after {
         None => 0,
         Some(text) => ledger::place(&mut tx, permit.workspace.id, &text).await?.ok_or_else(|| {
             Error::invalid("after", "unknown_event", "`after` is the `seq` or the id of an event of this workspace")
         })?,
     };
-    let filter = Filter { kind, actor: query.actor, after, limit: page.limit()? + 1 };
+    let filter = Filter { kind, actor, after, limit: page.limit()? + 1 };
     let events = ledger::list(&mut tx, permit.workspace.id, &filter).await?;
     List::new(events, &page, |event| event.seq.to_string())
 }

@@ -16,7 +16,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 /// The longest lifetime that can be asked for, in days.
-const MAX_DAYS: u32 = 3_650;
+pub(crate) const MAX_DAYS: u32 = 3_650;
 
 /// An access token, without its secret.
 #[derive(Serialize, ToSchema)]
@@ -62,7 +62,7 @@ pub(crate) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<List<AccessTokenBody>> {
     let mut tx = app.store.read().await?;
-    let rows = access_tokens::list(&mut tx, permit.workspace.id, own_only(&permit)?, &query.page()?).await?;
+    let rows = access_tokens::list(&mut tx, permit.workspace.id, own_only(&app, &permit)?, &query.page()?).await?;
     List::new(rows.into_iter().map(AccessTokenBody::from).collect(), &query, |token| token.id.to_string())
 }
 
@@ -75,9 +75,7 @@ pub(crate) async fn create(
     Json(body): Json<NewAccessToken>,
 ) -> Result<Created<AccessTokenBody>> {
     let caller = &session.caller;
-    if !caller.may(Permission::CodexAccessTokensCreate) {
-        return Err(Error::forbidden(Permission::CodexAccessTokensCreate));
-    }
+    caller.require(&app, Permission::CodexAccessTokensCreate)?;
     let Principal::Member(member) = &caller.principal else { unreachable!("a session is a member's") };
     let name = name("name", &body.name, 100)?;
     check_lifetime(body.expires_in_days, caller.workspace.settings.access_token_max_days)?;
@@ -109,7 +107,7 @@ pub(crate) async fn delete(
     State(app): State<App>,
     PathId(id): PathId<AccessTokenId>,
 ) -> Result<StatusCode> {
-    let own = own_only(&permit)?;
+    let own = own_only(&app, &permit)?;
     let mut change = permit.change(&app).await?;
     let (ws, now) = (change.workspace_id(), change.at());
     let row = access_tokens::get(&mut change, ws, id).await?;
@@ -123,11 +121,11 @@ pub(crate) async fn delete(
 }
 
 /// Whose tokens the caller sees: none is everybody's.
-fn own_only(caller: &Caller) -> Result<Option<MemberId>> {
+fn own_only(app: &App, caller: &Caller) -> Result<Option<MemberId>> {
     match &caller.principal {
         _ if caller.may(Permission::MembersWrite) => Ok(None),
         Principal::Member(member) => Ok(Some(member.id)),
-        Principal::ApiKey(_) => Err(Error::forbidden(Permission::MembersWrite)),
+        Principal::ApiKey(_) => caller.require(app, Permission::MembersWrite).map(|()| None),
     }
 }
 
@@ -141,7 +139,7 @@ fn check_lifetime(days: Option<u32>, cap: Option<u32>) -> Result<()> {
         (None, Some(cap)) => {
             refuse(format!("the workspace allows no token without an end: ask for {cap} days or fewer"))
         }
-        (Some(days), None) if days > MAX_DAYS => refuse(format!("a token lives for at most {MAX_DAYS} days")),
+        (Some(days), _) if days > MAX_DAYS => refuse(format!("a token lives for at most {MAX_DAYS} days")),
         _ => Ok(()),
     }
 }

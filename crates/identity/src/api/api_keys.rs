@@ -82,9 +82,9 @@ pub(crate) async fn create(
     if body.expires_in_days.is_some_and(|days| !(1..=365).contains(&days)) {
         return Err(Error::invalid("expires_in_days", "out_of_range", "a key lives for 1 to 365 days, or has no end"));
     }
-    permit.may_grant(scopes.iter().fold(PermissionSet::NONE, |set, scope| set.union(scope.granted())))?;
-    if scopes.contains(&Scope::Scim) && !permit.may(Permission::MembersWrite) {
-        return Err(Error::forbidden(Permission::MembersWrite));
+    permit.may_grant(&app, scopes.iter().fold(PermissionSet::NONE, |set, scope| set.union(scope.granted())))?;
+    if scopes.contains(&Scope::Scim) {
+        permit.require(&app, Permission::MembersWrite)?;
     }
     let mut change = permit.change(&app).await?;
     let (ws, now) = (change.workspace_id(), change.at());

@@ -41,7 +41,7 @@ pub(crate) async fn update(
     if let Some(id) = body.role_id {
         let role = roles::get(&mut change, ws, id).await?;
         let role = role.ok_or_else(|| Error::invalid("role_id", "unknown_role", "there is no such role"))?;
-        permit.may_grant(role.permissions)?;
+        permit.may_grant(&app, role.permissions)?;
         name = Some(role.name);
     }
     workspaces::set_default_role(&mut change, ws, body.role_id).await?;

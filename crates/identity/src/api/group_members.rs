@@ -54,7 +54,7 @@ pub(crate) async fn add(
     PathIds(id, member_id): PathIds<GroupId, MemberId>,
 ) -> Result<StatusCode> {
     // Whoever puts a member in a group hands out the group's roles.
-    permit.may_grant(permit.workspace.groups.get(&id).map(|group| group.granted).unwrap_or_default())?;
+    permit.may_grant(&app, permit.workspace.groups.get(&id).map(|group| group.granted).unwrap_or_default())?;
     let mut change = permit.change(&app).await?;
     let group = find(&mut change, id).await?;
     let email = member_email(&mut change, member_id).await?;

@@ -9,7 +9,7 @@ use provost_store::tables::members::{self, MemberRow};
 use provost_store::{Change, Touched};
 use provost_web::{
     App, Caller, Created, Error, ErrorBody, Etag, Json, List, ListQuery, PathId, Permit, Query, Result, optional_text,
-    permits,
+    permits, present,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -102,7 +102,7 @@ pub(crate) async fn create(
     State(app): State<App>,
     Json(body): Json<NewMember>,
 ) -> Result<Created<MemberBody>> {
-    permit.may_grant(body.builtin_role.granted())?;
+    permit.may_grant(&app, body.builtin_role.granted())?;
     let email = parse_email(body.email)?;
     let name = optional_text("name", &body.name, 200)?;
     let password_hash = match &body.password {
@@ -150,10 +150,14 @@ pub(crate) async fn show(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MemberPatch {
+    #[serde(default, deserialize_with = "present")]
     email: Option<String>,
+    #[serde(default, deserialize_with = "present")]
     name: Option<String>,
     /// False suspends: sessions and tokens end at once.
+    #[serde(default, deserialize_with = "present")]
     active: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
     builtin_role: Option<BuiltinRole>,
 }
 
@@ -170,7 +174,7 @@ pub(crate) async fn update(
     Json(patch): Json<MemberPatch>,
 ) -> Result<Etag<MemberBody>> {
     let mut change = permit.change(&app).await?;
-    let before = find(&permit, &mut change, id).await?;
+    let before = find(&app, &permit, &mut change, id).await?;
     Etag(MemberBody::from(before.clone())).check(&headers)?;
     let mut after = before.clone();
     if let Some(email) = patch.email {
@@ -180,7 +184,7 @@ pub(crate) async fn update(
         after.name = optional_text("name", &name, 200)?;
     }
     if let Some(role) = patch.builtin_role {
-        permit.may_grant(role.granted())?;
+        permit.may_grant(&app, role.granted())?;
         after.builtin_role = role;
     }
     after.active = patch.active.unwrap_or(after.active);
@@ -223,7 +227,7 @@ pub(crate) async fn delete(
     headers: HeaderMap,
 ) -> Result<StatusCode> {
     let mut change = permit.change(&app).await?;
-    let row = find(&permit, &mut change, id).await?;
+    let row = find(&app, &permit, &mut change, id).await?;
     Etag(MemberBody::from(row.clone())).check(&headers)?;
     keep_an_owner(&mut change, &row).await?;
     let ended = end_everything(&mut change, id).await?;
@@ -236,11 +240,11 @@ pub(crate) async fn delete(
 }
 
 /// A member whom the caller may change: nobody changes who holds more power over others than they.
-async fn find(caller: &Caller, change: &mut Change, id: MemberId) -> Result<MemberRow> {
+async fn find(app: &App, caller: &Caller, change: &mut Change, id: MemberId) -> Result<MemberRow> {
     let ws = change.workspace_id();
     let row = members::get(change, ws, id).await?.ok_or_else(|| Error::not_found("member"))?;
     let held = caller.workspace.members.get(&id).map(|member| caller.workspace.permissions(member));
-    caller.may_grant(held.unwrap_or_default().union(row.builtin_role.granted()))?;
+    caller.may_grant(app, held.unwrap_or_default().union(row.builtin_role.granted()))?;
     Ok(row)
 }
 

@@ -23,7 +23,7 @@ pub(crate) async fn assign_to_group(
 ) -> Result<StatusCode> {
     let mut change = permit.change(&app).await?;
     let role = find(&mut change, id).await?;
-    permit.may_grant(role.permissions)?;
+    permit.may_grant(&app, role.permissions)?;
     let details = group_details(&mut change, group_id).await?;
     if roles::assign_to_group(&mut change, id, group_id).await? {
         change.touch(Touched::Role(id));
@@ -64,7 +64,7 @@ pub(crate) async fn assign_to_member(
 ) -> Result<StatusCode> {
     let mut change = permit.change(&app).await?;
     let role = find(&mut change, id).await?;
-    permit.may_grant(role.permissions)?;
+    permit.may_grant(&app, role.permissions)?;
     let email = member_email(&mut change, member_id).await?;
     if roles::assign_to_member(&mut change, id, member_id).await? {
         change.touch(Touched::Member(member_id));

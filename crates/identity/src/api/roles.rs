@@ -9,7 +9,7 @@ use provost_store::tables::roles::{self, RoleRow};
 use provost_store::{Change, Touched, Tx};
 use provost_web::{
     App, Created, Error, ErrorBody, Etag, Json, List, ListQuery, PathId, Permit, Query, Result, name, optional_text,
-    permits,
+    permits, present,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -80,7 +80,7 @@ pub(crate) async fn create(
     Json(body): Json<NewRole>,
 ) -> Result<Created<RoleBody>> {
     let permissions: PermissionSet = body.permissions.into_iter().collect();
-    permit.may_grant(permissions)?;
+    permit.may_grant(&app, permissions)?;
     let name = name("name", &body.name, 100)?;
     let description = optional_text("description", &body.description, 500)?;
     let mut change = permit.change(&app).await?;
@@ -111,8 +111,11 @@ pub(crate) async fn show(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RolePatch {
+    #[serde(default, deserialize_with = "present")]
     name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
     description: Option<String>,
+    #[serde(default, deserialize_with = "present")]
     permissions: Option<Vec<Permission>>,
 }
 
@@ -141,7 +144,7 @@ pub(crate) async fn update(
     }
     if let Some(permissions) = patch.permissions {
         after.permissions = permissions.into_iter().collect();
-        permit.may_grant(after.permissions.without(before.permissions))?;
+        permit.may_grant(&app, after.permissions.without(before.permissions))?;
     }
     let after_body = RoleBody::of(&mut change, after.clone()).await?;
     let changed = differences(&json!(before_body), &json!(after_body));

@@ -6,35 +6,48 @@ use provost_model::Settings;
 use provost_model::event::{EventType, Target};
 use provost_store::Touched;
 use provost_store::tables::workspaces;
-use provost_web::{AnyMember, App, Error, ErrorBody, Etag, Json, Permit, Result, name, nullable, permits};
+use provost_web::{AnyMember, App, Error, ErrorBody, Etag, Json, Permit, Result, name, nullable, permits, present};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
+
+use super::access_tokens::MAX_DAYS;
 
 /// A change of the settings: only what it names.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SettingsPatch {
+    #[serde(default, deserialize_with = "present")]
     name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
     codex_local: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
     device_code_login: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
     codex_access_tokens: Option<bool>,
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u32>)]
     access_token_max_days: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "present")]
     codex_cloud: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
     slack_post_answers: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
     agent_internet_access: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
     administer_codex: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
     require_mfa: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
     store_content: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
     retention_days: Option<u32>,
 }
 
 impl SettingsPatch {
     fn apply(self, to: &Settings) -> Result<Settings> {
-        if let Some(Some(0)) = self.access_token_max_days {
-            let message = "the longest lifetime is at least 1 day; null is no limit";
+        if self.access_token_max_days.flatten().is_some_and(|days| !(1..=MAX_DAYS).contains(&days)) {
+            let message = format!("the longest lifetime is 1 to {MAX_DAYS} days; null is no limit");
             return Err(Error::invalid("access_token_max_days", "out_of_range", message));
         }
         if self.retention_days.is_some_and(|days| !(1..=3_650).contains(&days)) {
@@ -80,7 +93,7 @@ pub(crate) async fn update(
     let before = Etag(workspaces::settings(&mut change, ws).await?);
     before.check(&headers)?;
     let after = patch.apply(&before.0)?;
-    permit.may_grant(after.granted().without(before.0.granted()))?;
+    permit.may_grant(&app, after.granted().without(before.0.granted()))?;
     let changed = differences(&json!(before.0), &json!(after));
     if changed.is_empty() {
         return Ok(Etag(after));

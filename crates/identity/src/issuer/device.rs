@@ -2,7 +2,7 @@
 //! a page or has it approved through the API, and the client, which polls, gets an authorization
 //! code together with the PKCE pair that the server made for it.
 
-use axum::extract::{Json, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,7 +14,7 @@ use provost_model::{DeviceLoginId, Permission};
 use provost_store::Store;
 use provost_store::tables::authorization_codes::{self, CodeRow};
 use provost_store::tables::device_logins::{self, DeviceLoginRow, DeviceLoginState};
-use provost_web::{App, Error, Principal, Result, Secret, Session, hash_secret, origin};
+use provost_web::{App, Error, Json, Principal, Result, Secret, Session, hash_secret, origin};
 use serde::Deserialize;
 use serde_json::json;
 

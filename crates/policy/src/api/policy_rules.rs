@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 const MAX_RULES: usize = 1_000;
 
 /// Who gets which policy.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PolicyRulesBody {
     /// In order: the first rule whose group contains the member decides.
@@ -29,7 +29,7 @@ pub(crate) struct PolicyRulesBody {
 }
 
 /// One rule.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PolicyRuleBody {
     group_id: GroupId,
@@ -63,6 +63,9 @@ pub(crate) async fn update(
     check(&mut change, &body).await?;
     let rules: Vec<PolicyRule> =
         body.rules.iter().map(|rule| PolicyRule { group_id: rule.group_id, policy_id: rule.policy_id }).collect();
+    if body == before {
+        return Ok(Etag(body));
+    }
     policy_rules::replace(&mut change, ws, &rules).await?;
     workspaces::set_fallback(&mut change, ws, body.fallback_policy_id).await?;
     change.touch(Touched::Workspace);

@@ -5,12 +5,12 @@
 mod access_tokens;
 mod browser;
 mod config_server;
+mod failing_upstreams;
 mod gateway;
 mod policy;
 mod refresh;
 mod refusals;
 mod sign_in;
-mod upstream_failures;
 
 use provost_testkit::codex::{Codex, Device, Output, Version};
 use provost_testkit::server::{As, Database, Server};
@@ -20,6 +20,9 @@ use serde_json::{Value, json};
 
 /// What the guide says to a member who may not. A developer must read exactly this.
 const REFUSED: &str = "403 - Unauthorized. Contact your ChatGPT administrator for access.";
+
+/// The arguments of a turn with the model that the upstream serves.
+const TURN: [&str; 2] = ["-m", "gpt-test"];
 
 /// The client id that Codex signs in with.
 const CLIENT_ID: &str = "app_EMoamEEZ73f0CkXaXp7hrann";
@@ -105,10 +108,8 @@ impl Site {
 
     /// Makes the rules: who is in which group gets which policy, everybody else the fallback.
     async fn rule(&self, rules: &[(&str, &str)], fallback: Option<&str>) {
-        let rules: Vec<Value> = rules
-            .iter()
-            .map(|(group, policy)| json!({ "group_id": group, "policy_id": policy }))
-            .collect();
+        let rules: Vec<Value> =
+            rules.iter().map(|(group, policy)| json!({ "group_id": group, "policy_id": policy })).collect();
         let body = json!({ "rules": rules, "fallback_policy_id": fallback });
         self.server.put("/api/v1/policy-rules", body).await.ok();
     }
@@ -126,7 +127,7 @@ impl Site {
         let before = self.upstream.turns().len();
         self.upstream.push(Reply::shell(command));
         self.upstream.push(Reply::text("Done."));
-        let output = laptop.exec("do it", &[&["-m", "gpt-test"], arguments].concat()).await;
+        let output = laptop.exec("do it", &[&TURN, arguments].concat()).await;
         let mut turns = self.upstream.turns().split_off(before);
         assert_eq!(turns.len(), 2, "{output}");
         (output, turns.remove(1))

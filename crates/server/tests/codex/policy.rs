@@ -3,7 +3,7 @@
 use provost_testkit::codex::{Device, Version};
 use serde_json::{Value, json};
 
-use super::Site;
+use super::{Site, TURN};
 
 const READ_ONLY: &str = r#"
 allowed_sandbox_modes = ["read-only"]
@@ -79,7 +79,6 @@ async fn each_member_runs_under_the_policy_of_their_group_or_the_fallback() {
     site.rule(&[(&readers, &read_only), (&writers, &write)], Some(&no_rm)).await;
 
     for version in Version::ALL {
-        let command = "touch proof; rm proof2";
         for (member, writes, policy) in [(&ada, false, &read_only), (&bob, true, &write), (&cyd, true, &no_rm)] {
             let laptop = site.signed_in_laptop(version, member).await;
             let (turn, _) = site.run(&laptop, "touch proof", &["-s", "workspace-write"]).await;
@@ -90,7 +89,6 @@ async fn each_member_runs_under_the_policy_of_their_group_or_the_fallback() {
             let fetched = site.events_of(member, "policy.fetched").await;
             assert_eq!(fetched.last().unwrap()["target"]["id"], **policy);
         }
-        let _ = command;
     }
     for member in [&ada, &bob, &cyd] {
         let fetched = site.events_of(member, "policy.fetched").await;
@@ -146,9 +144,12 @@ async fn a_new_version_of_a_policy_is_seen_by_the_next_start() {
 async fn managed_defaults_ride_along_and_give_way_to_the_developer() {
     let site = Site::open().await;
     site.server
-        .post("/api/v1/upstreams", json!({
-            "name": "Second", "base_url": site.upstream.url(), "models": [{ "slug": "gpt-other" }],
-        }))
+        .post(
+            "/api/v1/upstreams",
+            json!({
+                "name": "Second", "base_url": site.upstream.url(), "models": [{ "slug": "gpt-other" }],
+            }),
+        )
         .await
         .ok();
     let ada = site.hire("ada").await;
@@ -161,7 +162,7 @@ async fn managed_defaults_ride_along_and_give_way_to_the_developer() {
     let laptop = site.signed_in_laptop(Version::V0_169, &ada).await;
     let turn = laptop.exec("say hi", &[]).await;
     assert!(turn.success(), "{turn}");
-    let turn = laptop.exec("say hi", &["-m", "gpt-test"]).await;
+    let turn = laptop.exec("say hi", &TURN).await;
     assert!(turn.success(), "{turn}");
     let turns = site.upstream.turns();
     assert_eq!(turns[0].body["model"], "gpt-other");

@@ -3,7 +3,7 @@
 use provost_testkit::codex::{Output, Version};
 use serde_json::{Value, json};
 
-use super::{REFUSED, Site};
+use super::{REFUSED, Site, TURN};
 
 /// The developer reads the guide's words, exactly, once.
 #[track_caller]
@@ -21,7 +21,7 @@ async fn the_toggle_stops_the_next_turn_and_lets_it_go_on() {
         let laptop = site.signed_in_laptop(version, &ada).await;
         for on in [true, false, true] {
             site.set("codex_local", json!(on)).await;
-            let turn = laptop.exec("say hi", &["-m", "gpt-test"]).await;
+            let turn = laptop.exec("say hi", &TURN).await;
             if on {
                 assert!(turn.success(), "{version}: {turn}");
             } else {
@@ -46,7 +46,7 @@ async fn a_refused_member_starts_without_a_policy_and_hears_why_at_the_model_cal
     for version in Version::ALL {
         // A first start: nothing is cached, and a refused policy would look like an outage.
         let laptop = site.signed_in_laptop(version, &ada).await;
-        assert_refused(version, &laptop.exec("say hi", &["-m", "gpt-test"]).await);
+        assert_refused(version, &laptop.exec("say hi", &TURN).await);
     }
     let fetched = site.events_of(&ada, "policy.fetched").await;
     assert_eq!(fetched.len(), 2);
@@ -63,15 +63,15 @@ async fn with_the_toggle_off_a_role_grants_it_to_some() {
     let role = site.server.post("/api/v1/roles", role).await.text("id");
     site.server.put(&format!("/api/v1/roles/{role}/groups/{pilots}"), Value::Null).await.ok();
     for version in Version::ALL {
-        let turn = site.signed_in_laptop(version, &ada).await.exec("say hi", &["-m", "gpt-test"]).await;
+        let turn = site.signed_in_laptop(version, &ada).await.exec("say hi", &TURN).await;
         assert!(turn.success(), "{version}: {turn}");
-        let turn = site.signed_in_laptop(version, &bob).await.exec("say hi", &["-m", "gpt-test"]).await;
+        let turn = site.signed_in_laptop(version, &bob).await.exec("say hi", &TURN).await;
         assert_refused(version, &turn);
     }
     // Bob joins the pilots, and needs nothing more.
     let laptop = site.signed_in_laptop(Version::V0_169, &bob).await;
     site.server.put(&format!("/api/v1/groups/{pilots}/members/{}", bob.id), Value::Null).await.ok();
-    let turn = laptop.exec("say hi", &["-m", "gpt-test"]).await;
+    let turn = laptop.exec("say hi", &TURN).await;
     assert!(turn.success(), "{turn}");
 }
 
@@ -81,18 +81,19 @@ async fn a_suspended_member_is_refused_at_the_next_turn() {
     for version in Version::ALL {
         let ada = site.hire(&format!("ada-{version}")).await;
         let laptop = site.signed_in_laptop(version, &ada).await;
-        assert!(laptop.exec("say hi", &["-m", "gpt-test"]).await.success());
+        assert!(laptop.exec("say hi", &TURN).await.success());
         site.server.patch(&format!("/api/v1/members/{}", ada.id), json!({ "active": false })).await.ok();
-        assert_refused(version, &laptop.exec("say hi", &["-m", "gpt-test"]).await);
+        assert_refused(version, &laptop.exec("say hi", &TURN).await);
         let refused = site.events_of(&ada, "turn.refused").await;
         assert_eq!(refused.len(), 1);
         assert_eq!(refused[0]["details"]["reason"], "member_suspended");
 
         // With nothing cached, the client does not get as far as its first turn.
         laptop.clear_policy_cache();
-        let turn = laptop.exec("say hi", &["-m", "gpt-test"]).await;
+        let turn = laptop.exec("say hi", &TURN).await;
         assert_eq!(turn.code, Some(1), "{version}: {turn}");
-        println!("{version} suspended, fresh start: {turn}");
+        let expected = "because your refresh token was revoked. Please log out and sign in again.";
+        assert!(turn.stderr.contains(expected), "{version}: {turn}");
     }
     assert_eq!(site.upstream.turns().len(), 2);
 }

@@ -1,11 +1,11 @@
-//! Signing in and out, in each of the ways that the client has.
+//! Signing in, in each of the ways that the client has.
 
 use provost_testkit::codex::Version;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::browser::Browser;
-use super::{REFUSED, Site};
+use super::{REFUSED, Site, TURN};
 
 /// With the toggle that device codes need.
 async fn open() -> Site {
@@ -29,7 +29,7 @@ async fn a_device_code_approved_by_its_member_signs_the_client_in() {
         assert!(output.to_string().contains("Successfully logged in"), "{output}");
         assert_eq!(laptop.auth().unwrap()["tokens"]["account_id"], site.server.workspace_id);
 
-        let turn = laptop.exec("say hi", &["-m", "gpt-test"]).await;
+        let turn = laptop.exec("say hi", &TURN).await;
         assert!(turn.success() && turn.stdout.contains("hello from the upstream"), "{version}: {turn}");
     }
     let signed_in = site.events_of(&ada, "client.signed_in").await;
@@ -56,8 +56,11 @@ async fn a_device_code_is_approved_or_denied_on_the_page() {
             _ => browser.open(&address).await,
         };
         assert!(asked.html.contains(&code), "{}", asked.html);
-        let fields =
-            [("user_code", &*asked.hidden("user_code")), ("csrf_token", &asked.hidden("csrf_token")), ("decision", decision)];
+        let fields = [
+            ("user_code", &*asked.hidden("user_code")),
+            ("csrf_token", &asked.hidden("csrf_token")),
+            ("decision", decision),
+        ];
         let decided = browser.submit("/codex/device", &fields).await;
         assert_eq!(decided.status, StatusCode::OK, "{}", decided.html);
 
@@ -97,7 +100,10 @@ async fn without_its_toggle_there_is_no_device_code() {
     for version in Version::ALL {
         let output = site.laptop(version).login_device().finish().await;
         assert_eq!(output.code, Some(1), "{output}");
-        assert!(output.stderr.contains("device code login is not enabled for this Codex server"), "{version}: {output}");
+        assert!(
+            output.stderr.contains("device code login is not enabled for this Codex server"),
+            "{version}: {output}"
+        );
     }
 }
 
@@ -139,7 +145,9 @@ async fn a_browser_signs_the_app_in() {
     let mut browser = Browser::new(&site.server);
     let callback = browser.open_signing_in(&login.auth_url, &ada.email).await.next();
     assert!(callback.starts_with("http://127.0.0.1:1455/auth/callback?code="), "{callback}");
-    browser.open(&callback).await;
+    // The client's own page of thanks: seeing it ends the sign-in.
+    let thanks = browser.open(&callback).await.next();
+    assert_eq!(browser.open(&thanks).await.status, StatusCode::OK);
     let completed = app.login_completed(login).await;
     assert_eq!(completed["success"], true, "{completed}");
 
@@ -147,7 +155,7 @@ async fn a_browser_signs_the_app_in() {
     assert_eq!(account["account"]["email"], ada.email, "{account}");
     assert_eq!(account["account"]["planType"], "enterprise", "{account}");
     app.stop().await;
-    let turn = laptop.exec("say hi", &["-m", "gpt-test"]).await;
+    let turn = laptop.exec("say hi", &TURN).await;
     assert!(turn.success(), "{turn}");
     let signed_in = site.events_of(&ada, "client.signed_in").await;
     assert_eq!(signed_in.len(), 1);
@@ -167,28 +175,6 @@ async fn an_app_that_is_held_to_another_workspace_reads_why_it_is_not_signed_in(
     browser.open(&callback).await;
     let completed = app.login_completed(login).await;
     assert_eq!(completed["success"], false);
-    assert_eq!(completed["error"], "Sign-in failed: Sign in with an account of the workspace Acme.", "{completed}");
-}
-
-#[tokio::test]
-async fn signing_out_ends_the_session_on_the_server() {
-    let site = Site::open().await;
-    let ada = site.hire("ada").await;
-    for version in Version::ALL {
-        let laptop = site.signed_in_laptop(version, &ada).await;
-        let tokens = laptop.auth().unwrap()["tokens"].clone();
-        let output = laptop.logout().await;
-        assert!(output.success(), "{version}: {output}");
-        assert_eq!(laptop.auth(), None);
-
-        // Whoever had copied the tokens has nothing.
-        super::write_auth(&laptop, &tokens, &site.server.workspace_id);
-        let turn = laptop.exec("say hi", &["-m", "gpt-test"]).await;
-        assert_eq!(turn.code, Some(1), "{version}: {turn}");
-        println!("{version} after logout: {turn}");
-    }
-    let signed_out = site.events_of(&ada, "client.signed_out").await;
-    assert_eq!(signed_out.len(), 2, "{signed_out:?}");
-    assert_eq!(signed_out[0]["details"]["reason"], "signed_out");
-    assert_eq!(site.upstream.turns().len(), 0);
+    let error = completed["error"].as_str().unwrap();
+    assert!(error.ends_with("Sign-in failed: Sign in with an account of the workspace Acme."), "{error}");
 }

@@ -157,7 +157,8 @@ fn email(row: &Row) -> Result<Email> {
 pub(crate) async fn load_all(tx: &mut Tx, ws: WorkspaceId) -> Result<Vec<Member>> {
     // One row for each group, not for each membership: at a hundred thousand members that is the
     // difference between a start in one second and in three.
-    let sql = "SELECT g.id, (SELECT string_agg(m.member_id, ' ') FROM group_members m WHERE m.group_id = g.id) AS members
+    let sql =
+        "SELECT g.id, (SELECT string_agg(m.member_id, ' ') FROM group_members m WHERE m.group_id = g.id) AS members
         FROM groups g WHERE g.workspace_id = $1";
     let mut groups = HashMap::new();
     tx.each(sql, [ws.into()], |row| collect::<GroupId>(&row, &mut groups)).await?;

@@ -12,7 +12,7 @@ use crate::postgres::PostgresDatabase;
 /// A database of one test.
 pub(crate) enum Database {
     Sqlite(TempDir),
-    Postgres(PostgresDatabase),
+    Postgres(Box<PostgresDatabase>),
 }
 
 /// Which one.
@@ -56,7 +56,7 @@ impl Database {
     pub(crate) async fn create(kind: Kind) -> Self {
         match kind {
             Kind::Sqlite => Self::Sqlite(TempDir::new().expect("a directory can be made")),
-            Kind::Postgres => Self::Postgres(PostgresDatabase::create().await),
+            Kind::Postgres => Self::Postgres(Box::new(PostgresDatabase::create().await)),
         }
     }
 
@@ -80,10 +80,12 @@ impl Database {
     pub(crate) async fn tamper(&self, sql: impl Into<String>) {
         let sql = AssertSqlSafe(sql.into());
         match self {
-            Self::Sqlite(_) => drop(sqlx::raw_sql(sql).execute(&mut self.sqlite().await).await.expect("SQLite obeys")),
+            Self::Sqlite(_) => {
+                sqlx::raw_sql(sql).execute(&mut self.sqlite().await).await.expect("SQLite obeys");
+            }
             Self::Postgres(database) => {
                 let mut connection = PgConnection::connect(database.url()).await.expect("PostgreSQL answers");
-                drop(sqlx::raw_sql(sql).execute(&mut connection).await.expect("PostgreSQL obeys"));
+                sqlx::raw_sql(sql).execute(&mut connection).await.expect("PostgreSQL obeys");
             }
         }
     }

@@ -1,0 +1,3 @@
+//! The issuer that Codex clients sign in to.
+
+pub(super) mod device;

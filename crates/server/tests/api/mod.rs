@@ -1,0 +1,38 @@
+//! The admin API, the issuer, the pages and delivery, as they look on the wire. One module per
+//! resource, named as in its URL; then one per promise that all of them keep.
+//!
+//! A scene is played on each database; its transcript must be the same on both, and is a snapshot.
+
+mod redaction;
+mod stage;
+
+mod access_tokens;
+mod api_keys;
+mod default_role;
+mod device_logins;
+mod events;
+mod groups;
+mod members;
+mod policies;
+mod policy_lookup;
+mod policy_rules;
+mod roles;
+mod sessions;
+mod settings;
+mod upstreams;
+
+mod access;
+mod bodies;
+mod concurrency;
+mod delivery;
+mod escalation;
+mod idempotency;
+mod issuer;
+mod ledger;
+mod openapi;
+mod outage;
+mod pages;
+mod pagination;
+mod tenants;
+
+use stage::{BOTH, PATIENT, Stage, bearer, client, play, status};
