@@ -11,8 +11,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http::{Method, Request, Response};
-use http_body_util::combinators::BoxBody;
 use http_body_util::BodyExt;
+use http_body_util::combinators::BoxBody;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
@@ -35,6 +35,8 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 const PATH: &str = "/backend-api/codex/responses";
 const STREAMS: usize = 50;
 const EVENTS: u64 = 400;
+/// More where they take no time, so that what is counted is events and not sign-ins and connections.
+const FLAT_OUT_EVENTS: u64 = 8_000;
 const PACE: Duration = Duration::from_millis(2);
 const ROUNDS: usize = 5;
 const OPEN: usize = 500;
@@ -56,12 +58,14 @@ async fn main() -> Result<()> {
     let bare = Server::start(&["bare", &source.ready]).await?;
     let provost = Server::start(&["provost", &data.path().display().to_string()]).await?;
 
-    for (phase, pace, judge) in [("paced", PACE, true), ("flat out", Duration::ZERO, false)] {
+    for (phase, events, pace, judge) in
+        [("paced", EVENTS, PACE, true), ("flat out", FLAT_OUT_EVENTS, Duration::ZERO, false)]
+    {
         let (mut bares, mut provosts) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            let direct = load(&source, None, pace).await?;
-            bares.push(load(&bare, None, pace).await?.beyond(&direct));
-            provosts.push(load(&provost, Some(&token), pace).await?.beyond(&direct));
+            let direct = load(&source, None, events, pace).await?;
+            bares.push(load(&bare, None, events, pace).await?.beyond(&direct));
+            provosts.push(load(&provost, Some(&token), events, pace).await?.beyond(&direct));
         }
         let figures = |which: &[Figures], of: fn(&Figures) -> f64| median(which.iter().map(of).collect());
         for (what, of) in [("CPU", (|f| f.cpu) as fn(&Figures) -> f64), ("added time", |f| f.latency)] {
@@ -95,19 +99,19 @@ impl Figures {
 }
 
 /// Runs all streams at once: the median time that an event took, and the server's CPU.
-async fn load(server: &Server, token: Option<&str>, pace: Duration) -> Result<Figures> {
+async fn load(server: &Server, token: Option<&str>, events: u64, pace: Duration) -> Result<Figures> {
     let before = server.cpu()?;
     let mut streams = JoinSet::new();
     for _ in 0..STREAMS {
-        let request = request(&server.ready, token, EVENTS, pace);
+        let request = request(&server.ready, token, events, pace);
         let address = server.ready.clone();
         streams.spawn(async move { read_stream(&address, &request).await });
     }
-    let mut latencies = Vec::with_capacity(STREAMS * EVENTS as usize);
+    let mut latencies = Vec::with_capacity(STREAMS * events as usize);
     while let Some(stream) = streams.join_next().await {
         latencies.extend(stream??);
     }
-    ensure!(latencies.len() as u64 == STREAMS as u64 * EVENTS, "{} events came", latencies.len());
+    ensure!(latencies.len() as u64 == STREAMS as u64 * events, "{} events came", latencies.len());
     let cpu = (server.cpu()? - before).as_secs_f64() * 1e6 / latencies.len() as f64;
     Ok(Figures { latency: median(latencies), cpu })
 }
@@ -128,26 +132,57 @@ fn request(address: &str, token: Option<&str>, events: u64, pace: Duration) -> V
 /// Reads a stream to its end: how long each event was on its way, in microseconds.
 async fn read_stream(address: &str, request: &[u8]) -> Result<Vec<f64>> {
     const MARK: &[u8] = b"\"delta\":\"";
+    const DIGITS: usize = 20;
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     stream.write_all(request).await?;
-    let (mut buffer, mut latencies) = (Vec::with_capacity(64 * 1024), Vec::new());
+    let (mut raw, mut text, mut latencies) = (Vec::with_capacity(64 * 1024), Vec::new(), Vec::new());
+    let mut is_body = false;
     loop {
-        ensure!(stream.read_buf(&mut buffer).await? > 0, "the stream broke off: {}", String::from_utf8_lossy(&buffer));
+        ensure!(stream.read_buf(&mut raw).await? > 0, "the stream broke off: {}", String::from_utf8_lossy(&raw));
         let now = now_nanos();
+        if !is_body {
+            let Some(end) = find(&raw, b"\r\n\r\n") else { continue };
+            ensure!(raw.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&raw));
+            raw.drain(..end + 4);
+            is_body = true;
+        }
+        let is_end = take_chunks(&mut raw, &mut text)?;
         let mut seen = 0;
-        while let Some(at) = find(&buffer[seen..], MARK) {
+        while let Some(at) = find(&text[seen..], MARK) {
             let digits = seen + at + MARK.len();
-            let Some(stamp) = buffer.get(digits..digits + 20) else { break };
+            let Some(stamp) = text.get(digits..digits + DIGITS) else { break };
             let sent: u64 = std::str::from_utf8(stamp)?.parse()?;
             latencies.push(now.saturating_sub(sent) as f64 / 1_000.0);
-            seen = digits + 20;
+            seen = digits + DIGITS;
         }
-        if find(&buffer[seen..], b"\r\n0\r\n\r\n").is_some() {
+        // What may be the beginning of a mark stays.
+        let keep = text.len().saturating_sub(MARK.len() + DIGITS).max(seen);
+        text.drain(..keep);
+        if is_end {
             return Ok(latencies);
         }
-        buffer.drain(..seen);
     }
+}
+
+/// Moves the whole chunks of `raw` to `text` (RFC 9112 section 7.1); whether the last one was among them.
+fn take_chunks(raw: &mut Vec<u8>, text: &mut Vec<u8>) -> Result<bool> {
+    let mut taken = 0;
+    let is_end = loop {
+        let Some(end) = find(&raw[taken..], b"\r\n") else { break false };
+        let length = usize::from_str_radix(std::str::from_utf8(&raw[taken..taken + end])?, 16)?;
+        let start = taken + end + 2;
+        if raw.len() < start + length + 2 {
+            break false;
+        }
+        text.extend_from_slice(&raw[start..start + length]);
+        taken = start + length + 2;
+        if length == 0 {
+            break true;
+        }
+    };
+    raw.drain(..taken);
+    Ok(is_end)
 }
 
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {

@@ -1,5 +1,6 @@
 //! Who calls for a model, and whether they may: from the snapshot, without the database.
 
+use http::Method;
 use http::request::Parts;
 use provost_model::event::{EventType, Target};
 use provost_model::{ModelRoute, Permission};
@@ -16,7 +17,9 @@ pub(crate) async fn member(app: &App, parts: &Parts) -> Result<Client, Stop> {
         Ok(client) => (client, Refusal::NotPermitted),
         Err(provost_web::Refusal::Suspended(client)) => (client, Refusal::Suspended),
         Err(provost_web::Refusal::Unknown) => {
-            app.metrics.count_turn("refused");
+            if parts.method == Method::POST {
+                app.metrics.count_turn("refused");
+            }
             return Err(nobody().into());
         }
     };
@@ -44,16 +47,20 @@ fn refuse(app: &App, parts: &Parts, client: &Client, refusal: Refusal) -> Stop {
     Stop::Refused(refusal, Dialect::of(parts))
 }
 
-/// Records that a turn was turned away, and why.
+/// Records that a turn was turned away, or the list of models withheld, and why.
 pub(crate) fn record(app: &App, parts: &Parts, client: &Client, reason: &str, model: Option<&str>) {
-    app.metrics.count_turn("refused");
+    let is_turn = parts.method == Method::POST;
+    if is_turn {
+        app.metrics.count_turn("refused");
+    }
+    let kind = if is_turn { EventType::TurnRefused } else { EventType::RequestRefused };
     let details = json!({
         "reason": reason, "model": model, "path": parts.uri.path(),
         "client_version": headers::codex_version(&parts.headers),
     });
     let target = Target::new("member", client.member.id, client.member.email.to_string());
     let (actor, origin) = (client.actor(), client.origin.clone());
-    app.store.record(client.workspace.id, EventType::TurnRefused, actor, origin, Some(target), details);
+    app.store.record(client.workspace.id, kind, actor, origin, Some(target), details);
 }
 
 /// 401: the client renews its tokens, or asks its member to sign in.

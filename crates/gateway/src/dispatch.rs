@@ -80,7 +80,7 @@ fn innermost(error: &reqwest::Error) -> String {
 /// 502: it is the upstream, and not the caller.
 pub(crate) fn bad_gateway(code: &'static str, upstream: &Upstream, what: &str) -> Error {
     let message = format!(
-        "The upstream `{}` {what}. Try again in a moment, or ask your administrator to look at the upstream.",
+        "The upstream `{}` {what}. If it stays so, ask your administrator to look at the upstream.",
         upstream.name
     );
     Error::new(StatusCode::BAD_GATEWAY, code, message)

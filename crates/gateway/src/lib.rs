@@ -7,6 +7,7 @@
 
 mod accounts;
 mod admission;
+mod apps;
 mod decode;
 mod dispatch;
 mod headers;
@@ -36,6 +37,9 @@ pub fn client_routes() -> Router<App> {
         .route("/api/codex/accounts/check", get(accounts::check))
         .route("/backend-api/wham/usage", get(usage::show))
         .route("/api/codex/usage", get(usage::show))
+        .route("/backend-api/ps/mcp", post(apps::call))
+        .route("/backend-api/wham/apps", post(apps::call))
+        .route("/ps/mcp", post(apps::call))
         .route("/backend-api/codex/models", get(models::list_for_codex))
         .route("/backend-api/codex/responses", post(responses::create).get(responses::upgrade))
         .route("/v1/models", get(models::list))

@@ -85,7 +85,13 @@ fn relay(
         "text/event-stream" => Reader::Events(Box::default()),
         "application/json" if !streams => Reader::Whole(Vec::new()),
         // A sign-in page of some proxy, a directory listing, …
-        _ => return Err(failed(parts, &mut turn, bad_gateway("upstream_not_an_answer", upstream, "sent no model's answer"))),
+        _ => {
+            return Err(failed(
+                parts,
+                &mut turn,
+                bad_gateway("upstream_not_an_answer", upstream, "sent no model's answer"),
+            ));
+        }
     };
     let mut response = Response::new(Body::new(Relay::new(body, reader, turn)));
     *response.headers_mut() = pick(&head.headers, is_relayed);

@@ -1,10 +1,4 @@
 //! What the gateway promises, at the wire, one module per part.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
-mod app;
-mod bodies;
-mod models;
-mod refusals;
-mod turns;
-mod upstream_failures;
-mod upstreams;
+mod wire;

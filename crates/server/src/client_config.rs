@@ -91,6 +91,12 @@ impl ClientConfig {
             ),
             variable("CODEX_AUTHAPI_BASE_URL", format!("{url}/api/accounts"), "sign-in with an access token (at-…)"),
         ]);
+        let oauth = format!(
+            "authorization_url = \"{url}/oauth/authorize\"\n\
+             token_url = \"{url}/oauth/token\"\n\
+             client_id = \"{CLIENT_ID}\"\n\
+             scopes = [\"openid\", \"offline_access\"]\n"
+        );
         Self {
             public_url: url.to_owned(),
             ca_certificate: ca.map(|path| path.display().to_string()),
@@ -105,15 +111,25 @@ impl ClientConfig {
             mode_b: ModeB {
                 // The client asks `{base_url}/codex/config/bundle`, which is at the root here, with
                 // a bearer token only if `oauth` is set; this server answers nobody without one.
+                // Models come from here too, by a provider with the same sign-in: where both are in the
+                // keyring and spelled alike, the client asks its member once.
                 requirements_toml: format!(
-                    "[config_server]\n\
+                    "model_provider = \"provost\"\n\
+                     \n\
+                     [config_server]\n\
                      base_url = \"{url}\"\n\
                      \n\
                      [config_server.oauth]\n\
-                     authorization_url = \"{url}/oauth/authorize\"\n\
-                     token_url = \"{url}/oauth/token\"\n\
-                     client_id = \"{CLIENT_ID}\"\n\
-                     scopes = [\"openid\", \"offline_access\"]\n"
+                     {oauth}\
+                     \n\
+                     [model_providers.provost]\n\
+                     name = \"Provost\"\n\
+                     base_url = \"{url}/v1\"\n\
+                     wire_api = \"responses\"\n\
+                     \n\
+                     [model_providers.provost.gateway_oauth]\n\
+                     {oauth}\
+                     credentials_store = \"keyring\"\n"
                 ),
                 environment: trust.into_iter().collect(),
                 sign_in: "codex login".to_owned(),

@@ -1,7 +1,10 @@
 //! The description of the admin API, generated from its handlers.
 
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ComponentsBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, SecurityRequirement};
+use utoipa::openapi::{
+    ComponentsBuilder, ContentBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, Ref, Response, ResponseBuilder,
+    SecurityRequirement,
+};
 
 /// What is said of the API as a whole.
 pub(crate) fn describe() -> OpenApi {
@@ -24,9 +27,23 @@ pub(crate) fn describe() -> OpenApi {
     OpenApiBuilder::new().info(info).components(Some(components)).security(Some(either)).build()
 }
 
-/// The last touch: one order, whatever the order of the rooms.
+/// What any operation may answer beside what it says itself: nobody's credential, a body that cannot
+/// be read, too many requests, a database that is away.
+fn any_error() -> Response {
+    let schema = Ref::from_schema_name("ErrorBody");
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new().description("Any other error").content("application/json", content).build()
+}
+
+/// The last touch: one order, whatever the order of the rooms; the error that all have in common.
 pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
     document.paths.paths = std::mem::take(&mut document.paths.paths).into_iter().collect();
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            operation.responses.responses.entry("default".to_owned()).or_insert_with(|| any_error().into());
+        }
+    }
     document
 }
 

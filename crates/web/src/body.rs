@@ -43,17 +43,23 @@ fn too_large(rejection: &BytesRejection) -> Error {
 
 /// Reads JSON; an error says where.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    // A list would be read as an object's fields in their order.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(not_an_object());
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
         let inner = error.into_inner();
         match inner.classify() {
             serde_json::error::Category::Data => {
-                let field = unknown_field(&inner.to_string()).unwrap_or(path);
                 // serde's sentence ends with a place in the text, which says less than the field.
                 let message = inner.to_string();
-                let message = message.split(" at line ").next().unwrap_or_default().to_owned();
-                Error::invalid(field, "invalid_field", message)
+                let message = message.split(" at line ").next().unwrap_or_default();
+                match field(&path, message) {
+                    Some(field) => Error::invalid(field, "invalid_field", in_plain_words(message)),
+                    None => not_an_object(),
+                }
             }
             _ => Error::bad_request("malformed_json", format!("the body is not JSON: {inner}")),
         }
@@ -64,9 +70,32 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     Ok(parsed)
 }
 
+fn not_an_object() -> Error {
+    Error::new(StatusCode::UNPROCESSABLE_ENTITY, "not_an_object", "the body is a JSON object: `{…}`")
+}
+
+/// The field at fault; none if it is the body as a whole.
+fn field(path: &str, message: &str) -> Option<String> {
+    let path = Some(path).filter(|path| *path != ".");
+    match (path, unknown_field(message)) {
+        (None, leaf) => leaf,
+        // The path leads to the field itself, or to the object that it is missing in.
+        (Some(path), Some(leaf)) if path != leaf && !path.ends_with(&format!(".{leaf}")) => {
+            Some(format!("{path}.{leaf}"))
+        }
+        (Some(path), _) => Some(path.to_owned()),
+    }
+}
+
+/// serde speaks of Rust's types.
+fn in_plain_words(message: &str) -> String {
+    message.replace("expected u32", "expected a whole number, zero or more").replace("a sequence", "a list")
+}
+
 /// The name in serde's "unknown field `x`, expected …".
 fn unknown_field(message: &str) -> Option<String> {
-    let rest = message.strip_prefix("unknown field `").or_else(|| message.strip_prefix("missing field `"))?;
+    let prefixes = ["unknown field `", "missing field `", "duplicate field `"];
+    let rest = prefixes.iter().find_map(|prefix| message.strip_prefix(prefix))?;
     rest.split('`').next().map(str::to_owned)
 }
 

@@ -101,7 +101,7 @@ impl Caller {
             Some(token) => by_api_key(app, parts, token).ok_or_else(|| {
                 Error::unauthorized("the API key is not known, expired, revoked, or waits for approval")
             })?,
-            None => <Session as axum::extract::FromRequestParts<App>>::from_request_parts(parts, app).await?.caller,
+            None => Session::of(app, parts).await?.caller,
         };
         parts.extensions.insert(caller.clone());
         Ok(caller)

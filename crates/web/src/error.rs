@@ -140,8 +140,10 @@ impl IntoResponse for Error {
 impl From<provost_store::Error> for Error {
     fn from(error: provost_store::Error) -> Self {
         match error {
-            provost_store::Error::Conflict(_) => {
-                Self::conflict("already_exists", "something with that name exists already: choose another")
+            provost_store::Error::Conflict(constraint) => {
+                let message = "something with that name exists already: choose another";
+                let error = Self::conflict("already_exists", message);
+                if constraint.contains("name_key") { error.with_field("name") } else { error }
             }
             provost_store::Error::Unavailable(reason) => {
                 tracing::error!(reason, "the database does not answer");

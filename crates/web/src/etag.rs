@@ -1,7 +1,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::response::{IntoResponse, Response};
 use http::header::{ETAG, IF_MATCH};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::{Error, Result};
@@ -26,6 +26,11 @@ impl<T: Serialize> Etag<T> {
         Err(Error::new(StatusCode::PRECONDITION_FAILED, "changed_meanwhile", message))
     }
 
+    /// The tag as a header, for an answer that shows more than what it tags.
+    pub fn header(&self) -> (HeaderName, HeaderValue) {
+        (ETAG, HeaderValue::try_from(self.tag()).expect("a tag is plain ASCII"))
+    }
+
     fn tag(&self) -> String {
         let body = serde_json::to_vec(&self.0).expect("an answer turns into JSON");
         let hash = digest(&SHA256, &body);
@@ -36,7 +41,6 @@ impl<T: Serialize> Etag<T> {
 
 impl<T: Serialize> IntoResponse for Etag<T> {
     fn into_response(self) -> Response {
-        let tag = HeaderValue::try_from(self.tag()).expect("a tag is plain ASCII");
-        ([(ETAG, tag)], axum::Json(self.0)).into_response()
+        ([self.header()], axum::Json(self.0)).into_response()
     }
 }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use provost_model::TokenHash;
 use provost_store::tables::sessions::{self, SessionRow};
 
+use crate::client::bearer;
 use crate::{App, Caller, Error, Principal, Secret, hash_secret, origin};
 
 /// A session ends after so long without use.
@@ -114,6 +115,17 @@ impl Session {
         Ok(Some(Self { caller, hash, csrf_token: row.csrf_token }))
     }
 
+    /// The session of a request to the API, whose writes carry the CSRF token in their header.
+    pub(crate) async fn of(app: &App, parts: &Parts) -> Result<Self, Error> {
+        let session = Self::resolve(app, parts).await?;
+        let session =
+            session.ok_or_else(|| Error::unauthorized("sign in first: this is for a member's own session"))?;
+        if !parts.method.is_safe() {
+            session.check_csrf(parts.headers.get("x-csrf-token").and_then(|value| value.to_str().ok()))?;
+        }
+        Ok(session)
+    }
+
     /// Whether this is the token that writes of this session must carry.
     pub fn check_csrf(&self, token: Option<&str>) -> Result<(), Error> {
         let given = token.unwrap_or_default().as_bytes();
@@ -130,12 +142,12 @@ impl FromRequestParts<App> for Session {
 
     /// Takes the session of a request; a write must carry the CSRF token in its header.
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
-        let session = Self::resolve(app, parts).await?;
-        let session =
-            session.ok_or_else(|| Error::unauthorized("sign in first: this is for a member's own session"))?;
-        if !parts.method.is_safe() {
-            session.check_csrf(parts.headers.get("x-csrf-token").and_then(|value| value.to_str().ok()))?;
+        if bearer(parts).is_some() {
+            // A bearer that is nobody's is told so; one that is good is still no member.
+            Caller::resolve(app, parts).await?;
+            let message = "this is for a member's own session: an API key cannot do it";
+            return Err(Error::new(StatusCode::FORBIDDEN, "session_required", message));
         }
-        Ok(session)
+        Self::of(app, parts).await
     }
 }

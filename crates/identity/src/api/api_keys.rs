@@ -74,8 +74,7 @@ pub(crate) async fn create(
     Json(body): Json<NewApiKey>,
 ) -> Result<Created<ApiKeyBody>> {
     let name = name("name", &body.name, 100)?;
-    let mut scopes = body.scopes;
-    scopes.dedup();
+    let scopes: Vec<Scope> = Scope::ALL.into_iter().filter(|scope| body.scopes.contains(scope)).collect();
     if scopes.is_empty() {
         return Err(Error::invalid("scopes", "empty", "a key needs at least one scope"));
     }

@@ -23,11 +23,7 @@ pub(crate) async fn approve(
 #[utoipa::path(post, path = "/api/v1/device-logins/{user_code}/deny", tag = "Device sign-in",
     params(("user_code" = String, Path)),
     responses((status = 204), (status = 404, body = ErrorBody)))]
-pub(crate) async fn deny(
-    session: Session,
-    State(app): State<App>,
-    PathId(code): PathId<String>,
-) -> Result<StatusCode> {
+pub(crate) async fn deny(session: Session, State(app): State<App>, PathId(code): PathId<String>) -> Result<StatusCode> {
     decide(&app, &session, &code, Decision::Deny).await?;
     Ok(StatusCode::NO_CONTENT)
 }

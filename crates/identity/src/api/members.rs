@@ -1,6 +1,7 @@
 //! `/api/v1/members`.
 
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use provost_model::event::{EventType, Target};
@@ -8,8 +9,8 @@ use provost_model::{BuiltinRole, Email, MemberId};
 use provost_store::tables::members::{self, MemberRow};
 use provost_store::{Change, Touched};
 use provost_web::{
-    App, Caller, Created, Error, ErrorBody, Etag, Json, List, ListQuery, PathId, Permit, Query, Result, optional_text,
-    permits, present,
+    App, Caller, Error, ErrorBody, Etag, Json, List, ListQuery, PathId, Permit, Query, Result, optional_text, permits,
+    present,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -101,7 +102,7 @@ pub(crate) async fn create(
     permit: Permit<permits::MembersWrite>,
     State(app): State<App>,
     Json(body): Json<NewMember>,
-) -> Result<Created<MemberBody>> {
+) -> Result<Response> {
     permit.may_grant(&app, body.builtin_role.granted())?;
     let email = parse_email(body.email)?;
     let name = optional_text("name", &body.name, 200)?;
@@ -131,7 +132,9 @@ pub(crate) async fn create(
     change.record(EventType::MemberCreated, target(&row), details);
     change.commit().await?;
     let invite_url = invite_path.map(|path| format!("{}{path}", app.public_url));
-    Ok(Created(MemberBody { invite_url, ..row.into() }))
+    // The link is shown this once, so it is no part of what the tag guards.
+    let tag = Etag(MemberBody::from(row.clone())).header();
+    Ok((StatusCode::CREATED, [tag], axum::Json(MemberBody { invite_url, ..row.into() })).into_response())
 }
 
 /// One member.

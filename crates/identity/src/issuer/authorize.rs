@@ -91,9 +91,13 @@ pub(crate) async fn authorize(
 /// Whether a redirect address is an HTTP address on loopback, at any port (RFC 8252 §7.3).
 fn is_loopback(uri: &str) -> bool {
     let Ok(parsed) = uri.parse::<http::Uri>() else { return false };
-    let host_is_loopback = matches!(parsed.host(), Some("127.0.0.1" | "localhost" | "[::1]"));
-    let has_user = parsed.authority().is_some_and(|authority| authority.as_str().contains('@'));
-    parsed.scheme_str() == Some("http") && host_is_loopback && !has_user && !uri.contains('#') && uri.len() <= 1_000
+    let authority = parsed.authority().map_or("", |authority| authority.as_str());
+    // The authority as a whole: a parser that stops at what it takes for the host hides the rest.
+    let is_port =
+        |rest: &str| rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    let is_loopback =
+        ["127.0.0.1", "localhost", "[::1]"].iter().any(|host| authority.strip_prefix(host).is_some_and(is_port));
+    parsed.scheme_str() == Some("http") && is_loopback && !uri.contains('#') && uri.len() <= 1_000
 }
 
 /// Any short name will do: it proves nothing, and stands in the events.
@@ -146,6 +150,8 @@ mod tests {
             "http://localhost@evil.example/",
             "http://evil.example#@127.0.0.1/",
             "http://user@127.0.0.1:1/c",
+            "http://127.0.0.1:1@evil.example/c",
+            "http://[::1].evil.example/c",
             "//127.0.0.1/c",
             "javascript:alert(1)",
             "http://127.0.0.1:1/c#fragment",

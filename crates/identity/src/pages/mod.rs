@@ -12,7 +12,10 @@ use http::header::SET_COOKIE;
 
 /// Where to go after a sign-in: only ever a path of our own.
 fn safe_next(next: Option<&str>) -> &str {
-    let is_own = |next: &&str| next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n']);
+    // Browsers take a backslash for a slash, and drop tabs and line breaks before they look.
+    let is_own = |next: &&str| {
+        next.starts_with('/') && !next.starts_with("//") && !next.contains(|c: char| c == '\\' || c.is_control())
+    };
     next.filter(is_own).unwrap_or("/")
 }
 
@@ -28,7 +31,15 @@ mod tests {
     #[test]
     fn never_leads_away() {
         assert_eq!(safe_next(Some("/codex/device?user_code=AB")), "/codex/device?user_code=AB");
-        for evil in ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:x", "", "evil"] {
+        for evil in [
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "javascript:x",
+            "",
+            "evil",
+            "/\t/evil.example",
+        ] {
             assert_eq!(safe_next(Some(evil)), "/", "{evil}");
         }
     }

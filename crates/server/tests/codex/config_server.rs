@@ -4,12 +4,11 @@
 //! The client keeps a sign-in to a config server in the keyring of the desktop, which machines that run
 //! tests do not have. So these tests follow it until there, and ask for the bundle themselves.
 
-use jiff::SignedDuration;
 use provost_server::client_config::ClientConfig;
 use provost_testkit::codex::{Device, Running, Version};
 use provost_testkit::server::As;
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::browser::Browser;
 use super::{CLIENT_ID, Developer, REFUSED, Site, TURN};
@@ -28,6 +27,16 @@ async fn sign_in(site: &Site, client: &Running, developer: &Developer) {
     let callback = browser.open_signing_in(&address, &developer.email).await.next();
     let done = browser.open(&callback).await;
     assert!(done.html.contains("Sign-in complete"), "{}", done.html);
+}
+
+/// Makes the client take the tokens that it keeps in a file for too old.
+fn expire(laptop: &Device) {
+    let path = laptop.codex_home().join("secrets/gateway_oauth.json");
+    let mut kept: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    for tokens in kept.as_object_mut().unwrap().values_mut() {
+        tokens["expires_at"] = json!(1);
+    }
+    std::fs::write(path, kept.to_string()).unwrap();
 }
 
 #[tokio::test]
@@ -76,22 +85,12 @@ async fn signing_in_to_the_config_server_is_a_sign_in_of_the_member() {
 async fn a_model_provider_with_a_sign_in_of_its_own_is_governed_too() {
     let site = Site::open().await;
     let ada = site.hire("ada").await;
-    let url = site.server.url();
-    let requirements = format!(
-        r#"model_provider = "corp"
-
-[model_providers.corp]
-name = "Corp"
-base_url = "{url}/v1"
-wire_api = "responses"
-
-[model_providers.corp.gateway_oauth]
-authorization_url = "{url}/oauth/authorize"
-token_url = "{url}/oauth/token"
-client_id = "{CLIENT_ID}"
-credentials_store = "file"
-"#
-    );
+    // What `client-config` prints, but for what needs a keyring.
+    let config = ClientConfig::new(site.server.url(), None);
+    let mut requirements: toml::Table = config.mode_b.requirements_toml.parse().unwrap();
+    requirements.remove("config_server").unwrap();
+    requirements["model_providers"]["provost"]["gateway_oauth"]["credentials_store"] = "file".into();
+    let requirements = requirements.to_string();
     let laptop = managed(&site, &requirements);
     let first = laptop.start_exec("say hi", &TURN);
     sign_in(&site, &first, &ada).await;
@@ -99,8 +98,8 @@ credentials_store = "file"
     assert!(first.success() && first.stdout.contains("hello from the upstream"), "{first}");
     assert_eq!(laptop.auth(), None, "no ChatGPT account is involved");
 
-    // From now on the client is signed in, and renews its tokens.
-    site.server.advance(SignedDuration::from_mins(61));
+    // From now on the client is signed in, and renews its tokens (by its own clock, not after a 401).
+    expire(&laptop);
     let turn = laptop.exec("say hi", &TURN).await;
     assert!(turn.success(), "{turn}");
     site.set("codex_local", json!(false)).await;
@@ -108,6 +107,7 @@ credentials_store = "file"
     assert_eq!(turn.code, Some(1), "{turn}");
     assert_eq!(turn.error(), Some(REFUSED), "{turn}");
 
+    assert_eq!(site.events_of(&ada, "token.refreshed").await.len(), 1);
     assert_eq!(site.events_of(&ada, "turn.completed").await.len(), 2);
     assert_eq!(site.events_of(&ada, "turn.refused").await.len(), 1);
     let sent = site.upstream.turns();

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::{Site, TURN};
 
-/// What an upstream does; what its models are called; the words of the developer's last line; the
-/// code on record. The client tries again by itself where that may help.
+/// The name of an upstream and of its model; what it does; the words of the developer's last line;
+/// the code on record. The client tries again by itself where that may help.
 fn failures() -> [(&'static str, Reply, &'static str, &'static str); 5] {
     let broken = json!({ "error": { "message": "stack trace of the provider" } });
     let cut = "stream disconnected before completion";
@@ -23,7 +23,7 @@ fn failures() -> [(&'static str, Reply, &'static str, &'static str); 5] {
 
 #[tokio::test]
 async fn a_failing_upstream_is_told_in_words() {
-    let site = Site::open_with(Database::Sqlite, "[limits]\nupstream_idle_seconds = 1\n").await;
+    let site = Site::open_with(Database::Sqlite, "[limits]\nupstream_idle_seconds = 3\n").await;
     let ada = site.hire("ada").await;
     let (mut upstreams, mut running) = (Vec::new(), Vec::new());
     for (name, reply, expected, _) in failures() {

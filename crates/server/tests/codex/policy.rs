@@ -50,6 +50,19 @@ async fn a_request_for_full_access_is_held_to_read_only() {
 }
 
 #[tokio::test]
+async fn a_request_that_cannot_be_held_is_not_started() {
+    // A policy that leaves the approvals open: 0.169.0 asks for `never`, which it accepts only with full access.
+    let site = Site::open().await;
+    let ada = site.hire("ada").await;
+    site.rule_everybody("allowed_sandbox_modes = [\"read-only\"]").await;
+    let laptop = site.signed_in_laptop(Version::V0_169, &ada).await;
+    let turn = laptop.exec("do it", &["-m", "gpt-test", "-s", "danger-full-access"]).await;
+    assert_eq!(turn.code, Some(1), "{turn}");
+    assert!(turn.stderr.contains("requirements do not allow `sandbox_mode = \"danger-full-access\"`"), "{turn}");
+    assert_eq!(site.upstream.turns().len(), 0);
+}
+
+#[tokio::test]
 async fn a_forbidden_command_is_not_run() {
     let site = Site::open().await;
     let ada = site.hire("ada").await;

@@ -1,3 +1,4 @@
+use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -19,17 +20,37 @@ pub enum Tx {
     Postgres(sqlx::Transaction<'static, Postgres>),
 }
 
+/// What a statement will answer. Boxed: a statement costs far more than an allocation, and what is
+/// made of statements (every handler) stays small and quick to compile.
+type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
 impl Tx {
     /// Runs a statement; answers how many rows it changed.
-    pub async fn execute(&mut self, sql: &'static str, args: impl IntoIterator<Item = Arg>) -> Result<u64> {
+    pub fn execute(&mut self, sql: &'static str, args: impl IntoIterator<Item = Arg>) -> Answer<'_, u64> {
+        let args = args.into_iter().collect();
+        Box::pin(self.execute_with(sql, args))
+    }
+
+    /// All rows that a statement answers.
+    pub fn rows(&mut self, sql: &'static str, args: impl IntoIterator<Item = Arg>) -> Answer<'_, Vec<Row>> {
+        let args = args.into_iter().collect();
+        Box::pin(self.rows_with(sql, args))
+    }
+
+    /// The one row that a statement answers, if it answers one.
+    pub fn row(&mut self, sql: &'static str, args: impl IntoIterator<Item = Arg>) -> Answer<'_, Option<Row>> {
+        let args = args.into_iter().collect();
+        Box::pin(self.row_with(sql, args))
+    }
+
+    async fn execute_with(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<u64> {
         Ok(match self {
             Self::Sqlite(tx) => bind(sqlx::query(sql), args).execute(&mut **tx).await?.rows_affected(),
             Self::Postgres(tx) => soon(bind(sqlx::query(sql), args).execute(&mut **tx)).await?.rows_affected(),
         })
     }
 
-    /// All rows that a statement answers.
-    pub async fn rows(&mut self, sql: &'static str, args: impl IntoIterator<Item = Arg>) -> Result<Vec<Row>> {
+    async fn rows_with(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<Vec<Row>> {
         Ok(match self {
             Self::Sqlite(tx) => {
                 let rows = bind(sqlx::query(sql), args).fetch_all(&mut **tx).await?;
@@ -42,11 +63,20 @@ impl Tx {
         })
     }
 
+    async fn row_with(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<Option<Row>> {
+        Ok(match self {
+            Self::Sqlite(tx) => bind(sqlx::query(sql), args).fetch_optional(&mut **tx).await?.map(Row::Sqlite),
+            Self::Postgres(tx) => {
+                soon(bind(sqlx::query(sql), args).fetch_optional(&mut **tx)).await?.map(Row::Postgres)
+            }
+        })
+    }
+
     /// Hands over each row that a statement answers, for what is too much to be held twice.
     pub(crate) async fn each(
         &mut self,
         sql: &'static str,
-        args: impl IntoIterator<Item = Arg>,
+        args: Vec<Arg>,
         mut take: impl FnMut(Row) -> Result<()>,
     ) -> Result<()> {
         match self {
@@ -64,16 +94,6 @@ impl Tx {
             }
         }
         Ok(())
-    }
-
-    /// The one row that a statement answers, if it answers one.
-    pub async fn row(&mut self, sql: &'static str, args: impl IntoIterator<Item = Arg>) -> Result<Option<Row>> {
-        Ok(match self {
-            Self::Sqlite(tx) => bind(sqlx::query(sql), args).fetch_optional(&mut **tx).await?.map(Row::Sqlite),
-            Self::Postgres(tx) => {
-                soon(bind(sqlx::query(sql), args).fetch_optional(&mut **tx)).await?.map(Row::Postgres)
-            }
-        })
     }
 
     /// Runs several statements without arguments, however long they take.
@@ -102,10 +122,7 @@ async fn soon<T>(answer: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
     }
 }
 
-fn bind<'q, DB>(
-    query: Query<'q, DB, DB::Arguments>,
-    args: impl IntoIterator<Item = Arg>,
-) -> Query<'q, DB, DB::Arguments>
+fn bind<'q, DB>(query: Query<'q, DB, DB::Arguments>, args: Vec<Arg>) -> Query<'q, DB, DB::Arguments>
 where
     DB: Database,
     Option<String>: Encode<'q, DB> + Type<DB>,

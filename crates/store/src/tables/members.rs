@@ -161,11 +161,11 @@ pub(crate) async fn load_all(tx: &mut Tx, ws: WorkspaceId) -> Result<Vec<Member>
         "SELECT g.id, (SELECT string_agg(m.member_id, ' ') FROM group_members m WHERE m.group_id = g.id) AS members
         FROM groups g WHERE g.workspace_id = $1";
     let mut groups = HashMap::new();
-    tx.each(sql, [ws.into()], |row| collect::<GroupId>(&row, &mut groups)).await?;
+    tx.each(sql, vec![ws.into()], |row| collect::<GroupId>(&row, &mut groups)).await?;
     let sql = "SELECT r.id, (SELECT string_agg(m.member_id, ' ') FROM role_members m WHERE m.role_id = r.id) AS members
         FROM roles r WHERE r.workspace_id = $1";
     let mut roles = HashMap::new();
-    tx.each(sql, [ws.into()], |row| collect::<RoleId>(&row, &mut roles)).await?;
+    tx.each(sql, vec![ws.into()], |row| collect::<RoleId>(&row, &mut roles)).await?;
     let sql = "SELECT id, email, name, active, builtin_role FROM members WHERE workspace_id = $1";
     let mut members = Vec::new();
     let member = |row: Row| {
@@ -174,7 +174,7 @@ pub(crate) async fn load_all(tx: &mut Tx, ws: WorkspaceId) -> Result<Vec<Member>
         members.push(snapshot(&row, id, groups, roles)?);
         Ok(())
     };
-    tx.each(sql, [ws.into()], member).await?;
+    tx.each(sql, vec![ws.into()], member).await?;
     Ok(members)
 }
 

@@ -6,7 +6,7 @@ use provost_store::Touched;
 use provost_store::tables::access_tokens;
 use serde_json::json;
 
-use crate::app::{TestApp, answer};
+use super::app::{TestApp, answer};
 
 const TEXT: &str = "403 - Unauthorized. Contact your ChatGPT administrator for access.";
 
@@ -107,7 +107,11 @@ async fn nobody_gets_a_401_wherever_they_ask() {
             let request = app.http.request(method.parse().unwrap(), format!("{}{path}", app.url));
             let request = if token.is_empty() { request } else { request.bearer_auth(&token) };
             let answer = answer(request.json(&json!({ "model": "gpt-test" }))).await;
-            assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (401, Some("unauthorized")), "{what} {path}");
+            assert_eq!(
+                (answer.status, answer.json()["error"]["code"].as_str()),
+                (401, Some("unauthorized")),
+                "{what} {path}"
+            );
         }
     }
 }

@@ -3,7 +3,7 @@
 use provost_model::event::EventType;
 use serde_json::{Value, json};
 
-use crate::app::{TestApp, answer};
+use super::app::{TestApp, answer};
 
 const PATH: &str = "/api/v1/upstreams";
 
@@ -114,7 +114,12 @@ async fn what_cannot_be_names_its_field_and_changes_nothing() {
         let answer = app.admin("POST", PATH, Some(whole)).await;
         let error = &answer.json()["error"];
         let text = edit.to_string().chars().take(80).collect::<String>();
-        table.push_str(&format!("{text}\n    {} {}: {}\n", answer.status, error["field"], error["message"].as_str().unwrap()));
+        table.push_str(&format!(
+            "{text}\n    {} {}: {}\n",
+            answer.status,
+            error["field"],
+            error["message"].as_str().unwrap()
+        ));
         let path = format!("{PATH}/{}", app.upstream_id);
         if edit["name"] != " SCRIPTED " {
             let patched = app.admin("PATCH", &path, Some(edit)).await;
@@ -165,7 +170,11 @@ async fn only_who_may_change_settings_sees_upstreams() {
     for (method, path) in [("GET", PATH), ("POST", PATH), ("GET", &path), ("PATCH", &path), ("DELETE", &path)] {
         let request = || app.http.request(method.parse().unwrap(), format!("{}{path}", app.url));
         assert_eq!(answer(request().json(&body("x"))).await.status, 401, "{method} {path}");
-        assert_eq!(answer(request().bearer_auth(&app.access_token).json(&body("x"))).await.status, 401, "{method} {path}");
+        assert_eq!(
+            answer(request().bearer_auth(&app.access_token).json(&body("x"))).await.status,
+            401,
+            "{method} {path}"
+        );
     }
     // Another workspace's upstream is not there.
     assert_eq!(stranger.admin("GET", &path, None).await.status, 404);

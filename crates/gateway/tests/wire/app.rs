@@ -21,28 +21,28 @@ use tokio::net::TcpListener;
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub struct TestApp {
-    pub app: App,
-    pub url: String,
-    pub clock: Clock,
-    pub upstream: Upstream,
-    pub upstream_id: String,
-    pub workspace_id: WorkspaceId,
-    pub member_id: MemberId,
+pub(crate) struct TestApp {
+    pub(crate) app: App,
+    pub(crate) url: String,
+    pub(crate) clock: Clock,
+    pub(crate) upstream: Upstream,
+    pub(crate) upstream_id: String,
+    pub(crate) workspace_id: WorkspaceId,
+    pub(crate) member_id: MemberId,
     /// Of the member `dev@example.com`.
-    pub access_token: String,
-    pub api_key: String,
-    pub http: reqwest::Client,
+    pub(crate) access_token: String,
+    pub(crate) api_key: String,
+    pub(crate) http: reqwest::Client,
     _dir: TempDir,
 }
 
 impl TestApp {
     /// With an upstream `scripted` that serves `gpt-test` (there: `big-model-1`) at a price.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(Limits::default(), UpstreamAddresses::default()).await
     }
 
-    pub async fn start_with(limits: Limits, addresses: UpstreamAddresses) -> Self {
+    pub(crate) async fn start_with(limits: Limits, addresses: UpstreamAddresses) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::system();
         let sealer = Sealer::new(&MasterKey::from_file(&dir.path().join("master.key")).unwrap());
@@ -91,7 +91,7 @@ impl TestApp {
     }
 
     /// A turn of the member, as Codex 0.169.0 asks for it.
-    pub fn turn(&self) -> reqwest::RequestBuilder {
+    pub(crate) fn turn(&self) -> reqwest::RequestBuilder {
         self.http
             .post(format!("{}/backend-api/codex/responses", self.url))
             .bearer_auth(&self.access_token)
@@ -101,14 +101,14 @@ impl TestApp {
     }
 
     /// A call of the admin API with the API key.
-    pub async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+    pub(crate) async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
         let request = self.http.request(method.parse().unwrap(), format!("{}{path}", self.url));
         let request = request.bearer_auth(&self.api_key);
         answer(body.iter().fold(request, |request, body| request.json(body))).await
     }
 
     /// Changes the settings.
-    pub async fn set(&self, edit: impl FnOnce(&mut Settings)) {
+    pub(crate) async fn set(&self, edit: impl FnOnce(&mut Settings)) {
         let mut change = self.change().await;
         let mut settings = workspaces::settings(&mut change, self.workspace_id).await.unwrap();
         edit(&mut settings);
@@ -119,7 +119,7 @@ impl TestApp {
     }
 
     /// Suspends the member, or lets it back in.
-    pub async fn set_active(&self, active: bool) {
+    pub(crate) async fn set_active(&self, active: bool) {
         let mut change = self.change().await;
         let mut member = members::get(&mut change, self.workspace_id, self.member_id).await.unwrap().unwrap();
         member.active = active;
@@ -129,12 +129,12 @@ impl TestApp {
         change.commit().await.unwrap();
     }
 
-    pub async fn change(&self) -> provost_store::Change {
+    pub(crate) async fn change(&self) -> provost_store::Change {
         self.app.store.change(self.workspace_id, Actor::system(), Origin::default()).await.unwrap()
     }
 
     /// What a signed-in client of the member would send, valid for so long.
-    pub fn signed_in_token(&self, lifetime: SignedDuration) -> String {
+    pub(crate) fn signed_in_token(&self, lifetime: SignedDuration) -> String {
         let now = self.clock.now();
         let claims = AccessClaims {
             workspace_id: self.workspace_id,
@@ -146,7 +146,7 @@ impl TestApp {
     }
 
     /// The events of a type, once there are `count`.
-    pub async fn events(&self, kind: EventType, count: usize) -> Vec<Event> {
+    pub(crate) async fn events(&self, kind: EventType, count: usize) -> Vec<Event> {
         let wait = async {
             loop {
                 assert!(self.app.store.flush(PATIENCE).await);
@@ -163,7 +163,7 @@ impl TestApp {
     }
 
     /// The details of the only event of a type, without what differs from run to run.
-    pub async fn event(&self, kind: EventType) -> Value {
+    pub(crate) async fn event(&self, kind: EventType) -> Value {
         let mut events = self.events(kind, 1).await;
         assert_eq!(events.len(), 1, "{events:#?}");
         let mut details = events.remove(0).details;
@@ -228,15 +228,15 @@ async fn seed(store: &Store) -> Seeded {
 }
 
 /// An answer, read to its end.
-pub struct Answer {
-    pub status: u16,
-    pub content_type: String,
-    pub headers: reqwest::header::HeaderMap,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 /// Sends a request and reads the answer.
-pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
+pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let headers = response.headers().clone();
     let content_type = headers.get("content-type").map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
@@ -244,16 +244,16 @@ pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
 }
 
 impl Answer {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{} {}", self.status, self.text()))
     }
 
     /// Status, content type and body on one line, without what differs from run to run.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let body = match serde_json::from_slice::<Value>(&self.body) {
             Ok(mut body) => {
                 if body.pointer("/error/request_id").is_some() {

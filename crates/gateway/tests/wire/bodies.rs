@@ -4,7 +4,7 @@ use provost_model::event::EventType;
 use provost_web::limits::{Limits, UpstreamAddresses};
 use serde_json::json;
 
-use crate::app::{Answer, TestApp, answer};
+use super::app::{Answer, TestApp, answer};
 
 async fn post(app: &TestApp, content_type: &str, coding: Option<&str>, body: Vec<u8>) -> Answer {
     let request = app.http.post(format!("{}/backend-api/codex/responses", app.url)).bearer_auth(&app.access_token);
@@ -69,7 +69,10 @@ async fn a_websocket_is_declined_so_that_clients_fall_back_at_once() {
         let get = || app.http.get(format!("{}{path}", app.url));
         let upgrade = get().header("connection", "upgrade").header("upgrade", "websocket");
         let answer_to_upgrade = answer(upgrade.header("sec-websocket-version", "13")).await;
-        assert_eq!(answer_to_upgrade.line(), "426 text/plain; charset=utf-8\n    no WebSocket here: send the turn with POST");
+        assert_eq!(
+            answer_to_upgrade.line(),
+            "426 text/plain; charset=utf-8\n    no WebSocket here: send the turn with POST"
+        );
         let plain = answer(get()).await;
         assert_eq!((plain.status, plain.headers["allow"].to_str().unwrap()), (405, "POST"));
         assert_eq!(answer(app.http.head(format!("{}{path}", app.url))).await.status, 405);

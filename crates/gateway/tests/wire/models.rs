@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::app::{TestApp, answer};
+use super::app::{TestApp, answer};
 
 #[tokio::test]
 async fn clients_see_what_the_workspace_serves() {

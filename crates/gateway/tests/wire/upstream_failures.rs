@@ -7,7 +7,7 @@ use provost_testkit::upstream::Reply;
 use provost_web::limits::{Limits, UpstreamAddresses};
 use serde_json::json;
 
-use crate::app::{TestApp, answer};
+use super::app::{TestApp, answer};
 
 fn impatient() -> Limits {
     Limits { upstream_idle_seconds: 1, ..Limits::default() }
@@ -67,25 +67,25 @@ async fn what_a_retry_cannot_mend_is_shown_to_codex_once() {
     }
     insta::assert_snapshot!(table, @r#"
     0.169.0: 403 application/json
-        {"error":{"code":"inference_hook_denied","message":"The upstream `scripted` refuses the key that it was given here. Try again in a moment, or ask your administrator to look at the upstream."}}
+        {"error":{"code":"inference_hook_denied","message":"The upstream `scripted` refuses the key that it was given here. If it stays so, ask your administrator to look at the upstream."}}
     0.130.0: 400 text/plain; charset=utf-8
-        The upstream `scripted` refuses the key that it was given here. Try again in a moment, or ask your administrator to look at the upstream.
+        The upstream `scripted` refuses the key that it was given here. If it stays so, ask your administrator to look at the upstream.
     "#);
 }
 
 #[tokio::test]
 async fn an_answer_that_breaks_off_breaks_off_for_the_client_too() {
     let app = TestApp::start_with(impatient(), UpstreamAddresses::default()).await;
-    for (reply, error) in [
-        (Reply::text("hello").cut_after(3), "upstream_broke_off"),
-        (Reply::text("hello").hang_after(3), "upstream_went_silent"),
+    for (count, reply, error) in [
+        (1, Reply::text("hello").cut_after(3), "upstream_broke_off"),
+        (2, Reply::text("hello").hang_after(3), "upstream_went_silent"),
     ] {
         app.upstream.push(reply);
         let response = app.turn().send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert!(response.bytes().await.is_err(), "a cut answer is not taken for a whole one");
-        assert_eq!(app.events(EventType::TurnFailed, 1).await.last().unwrap().details["error"].as_str(), Some(error));
-        app.events(EventType::TurnFailed, 1).await;
+        let events = app.events(EventType::TurnFailed, count).await;
+        assert_eq!(events[count - 1].details["error"], error);
     }
 }
 

@@ -1,0 +1,7 @@
+mod app;
+mod bodies;
+mod models;
+mod refusals;
+mod turns;
+mod upstream_failures;
+mod upstreams;
