@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::{ApiKeyId, Email, EventId, MemberId, WorkspaceId};
 
 macro_rules! catalogue {
-    ($($(#[doc = $doc:literal])* $name:ident = $wire:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $wire:tt;)*) => {
         /// What happened.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
         pub enum EventType {

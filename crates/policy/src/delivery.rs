@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::body::Body;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::HeaderValue;
@@ -16,20 +14,16 @@ use provost_web::{App, Client};
 use crate::fetches::Fetches;
 
 /// `config/bundle`: for clients since 0.137, and config servers.
-pub(crate) async fn bundle(State(app): State<App>, Extension(fetches): Extension<Fetches>, client: Client) -> Response {
-    let policy = policy_of(&client);
-    fetches.record(&app, &client, policy.map(Arc::as_ref), "bundle");
+pub(crate) fn bundle(app: &App, fetches: &Fetches, client: &Client) -> Response {
+    let policy = policy_of(client);
+    fetches.record(app, client, policy.map(Arc::as_ref), "bundle");
     answer(policy.map_or_else(|| Bundle::empty().bundle, |policy| policy.bundle.bundle.clone()))
 }
 
 /// `config/requirements`: for clients before it.
-pub(crate) async fn requirements(
-    State(app): State<App>,
-    Extension(fetches): Extension<Fetches>,
-    client: Client,
-) -> Response {
-    let policy = policy_of(&client);
-    fetches.record(&app, &client, policy.map(Arc::as_ref), "requirements");
+pub(crate) fn requirements(app: &App, fetches: &Fetches, client: &Client) -> Response {
+    let policy = policy_of(client);
+    fetches.record(app, client, policy.map(Arc::as_ref), "requirements");
     answer(policy.map_or_else(|| Bundle::empty().requirements, |policy| policy.bundle.requirements.clone()))
 }
 

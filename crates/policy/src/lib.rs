@@ -4,11 +4,16 @@ mod api;
 mod delivery;
 mod fetches;
 
+use std::future::ready;
+
+use axum::Router;
+use axum::extract::State;
 use axum::routing::get;
-use axum::{Extension, Router};
-use provost_web::App;
+use provost_web::{App, Client};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+use crate::fetches::Fetches;
 
 /// The admin API of this room.
 pub fn admin_routes() -> OpenApiRouter<App> {
@@ -25,11 +30,21 @@ pub fn admin_routes() -> OpenApiRouter<App> {
 
 /// What clients fetch (`client-contract.md` §2.1, §2.2, §2.6).
 pub fn client_routes() -> Router<App> {
+    // One for all addresses, handed to the handlers rather than laid around them: the hot path has
+    // no layer that it can do without.
+    let fetches = Fetches::default();
+    let bundle = || {
+        let fetches = fetches.clone();
+        get(move |State(app): State<App>, client: Client| ready(delivery::bundle(&app, &fetches, &client)))
+    };
+    let requirements = || {
+        let fetches = fetches.clone();
+        get(move |State(app): State<App>, client: Client| ready(delivery::requirements(&app, &fetches, &client)))
+    };
     Router::new()
-        .route("/backend-api/wham/config/bundle", get(delivery::bundle))
-        .route("/api/codex/config/bundle", get(delivery::bundle))
-        .route("/codex/config/bundle", get(delivery::bundle))
-        .route("/backend-api/wham/config/requirements", get(delivery::requirements))
-        .route("/api/codex/config/requirements", get(delivery::requirements))
-        .layer(Extension(fetches::Fetches::default()))
+        .route("/backend-api/wham/config/bundle", bundle())
+        .route("/api/codex/config/bundle", bundle())
+        .route("/codex/config/bundle", bundle())
+        .route("/backend-api/wham/config/requirements", requirements())
+        .route("/api/codex/config/requirements", requirements())
 }

@@ -1,15 +1,13 @@
 //! Log lines: on standard error, for people or as JSON, and without secrets.
 //!
 //! Codes and tokens travel in headers, cookies, query strings and one-time links. So a request is
-//! logged by its route template ([`request_span`]), and libraries that would print whole heads at
+//! logged by its id and surface (`provost_web::door`), and libraries that would print whole heads at
 //! their finest levels are held above those levels whatever the operator asks for.
 
 use std::io::IsTerminal;
 
 use anyhow::{Context, Result};
-use axum::extract::MatchedPath;
-use axum::http::Request;
-use tracing::{Span, Subscriber, info_span};
+use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -21,7 +19,7 @@ const DEFAULT_FILTER: &str = "info";
 const FILTER_HELP: &str = "write a level such as info, or info,provost_gateway=debug";
 
 /// Libraries whose debug or trace lines hold headers, bodies or values bound to statements.
-const HELD: [&str; 9] = [
+const HELD: [&str; 8] = [
     "h2=info",
     "hyper=info",
     "hyper_util=info",
@@ -29,7 +27,6 @@ const HELD: [&str; 9] = [
     "rustls=info",
     "tokio_rustls=info",
     "sqlx=info",
-    "tower_http=info",
     "axum=info",
 ];
 
@@ -77,12 +74,4 @@ fn concerns(directive: &str, held: &str) -> bool {
     let library = held.split('=').next().unwrap_or(held);
     let target = directive.trim().split('=').next().unwrap_or_default();
     target == library || target.strip_prefix(library).is_some_and(|rest| rest.starts_with("::"))
-}
-
-/// The span of one request, for `tower_http::trace::TraceLayer::make_span_with`: method and route
-/// template. Neither the path (one-time links end in a code) nor the query, nor any header.
-/// Must be a layer of the router itself, where the route is known.
-pub fn request_span<B>(request: &Request<B>) -> Span {
-    let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str);
-    info_span!("request", method = %request.method(), route)
 }

@@ -1,9 +1,10 @@
 //! The description of the admin API, generated from its handlers.
 
+use http::StatusCode;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    ComponentsBuilder, ContentBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, Ref, Response, ResponseBuilder,
-    SecurityRequirement,
+    ComponentsBuilder, ContentBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, Ref, RefOr, Response,
+    ResponseBuilder, SecurityRequirement,
 };
 
 /// What is said of the API as a whole.
@@ -35,16 +36,38 @@ fn any_error() -> Response {
     ResponseBuilder::new().description("Any other error").content("application/json", content).build()
 }
 
-/// The last touch: one order, whatever the order of the rooms; the error that all have in common.
+/// The last touch: one order, whatever the order of the rooms; names that are unique; the error that
+/// all have in common.
 pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
     document.paths.paths = std::mem::take(&mut document.paths.paths).into_iter().collect();
-    for item in document.paths.paths.values_mut() {
+    for (path, item) in &mut document.paths.paths {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {
+            // Handlers are called alike in every resource, and ids are unique (OpenAPI 3.1 §4.8.10).
+            let handler = operation.operation_id.take().unwrap_or_default();
+            operation.operation_id = Some(operation_id(path, &handler));
+            for (status, response) in &mut operation.responses.responses {
+                if let RefOr::T(response) = response
+                    && response.description.is_empty()
+                {
+                    response.description = describe_status(status);
+                }
+            }
             operation.responses.responses.entry("default".to_owned()).or_insert_with(|| any_error().into());
         }
     }
     document
+}
+
+/// `members_list` for the handler `list` of `/api/v1/members`.
+fn operation_id(path: &str, handler: &str) -> String {
+    let words = path.split('/').skip(3).filter(|part| !part.starts_with('{') && *part != handler).chain([handler]);
+    words.map(|word| word.replace('-', "_")).collect::<Vec<_>>().join("_")
+}
+
+fn describe_status(status: &str) -> String {
+    let known = status.parse().ok().and_then(|status| StatusCode::from_u16(status).ok());
+    known.and_then(|status| status.canonical_reason()).unwrap_or(status).to_owned()
 }
 
 /// The document, as it is served and checked in.

@@ -1,14 +1,11 @@
 //! What operators call: `/healthz`, `/readyz`, `/metrics`.
 
-use std::any::Any;
-
 use axum::Router;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use axum::routing::get;
-use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use provost_web::{App, Error};
+use provost_web::App;
 use serde_json::json;
 
 pub(crate) fn routes() -> Router<App> {
@@ -32,12 +29,4 @@ async fn readyz(State(app): State<App>) -> impl IntoResponse {
 async fn metrics(State(app): State<App>) -> impl IntoResponse {
     let text = app.metrics.render(app.store.backlog(), app.store.is_healthy());
     ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
-}
-
-/// A handler panicked: that is a defect here, and one request's matter.
-pub(crate) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
-    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    tracing::error!(panic = said.unwrap_or("unknown"), "a handler panicked");
-    let message = "something went wrong here; the logs have the reason under the request's id";
-    Error::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message).into_response()
 }

@@ -4,8 +4,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Json, Router};
-use provost_web::{App, door, idempotency, pages};
-use tower_http::catch_panic::CatchPanicLayer;
+use provost_web::{App, Doorway, door, idempotency, pages};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::openapi::{self, describe};
@@ -21,7 +20,7 @@ pub fn admin_api() -> OpenApiRouter<App> {
 }
 
 /// The whole service.
-pub fn service(app: App) -> Router {
+pub fn service(app: App) -> Doorway {
     let (admin_api, document) = admin_api().split_for_parts();
     let document = openapi::finish(document);
     let admin_api = admin_api
@@ -31,15 +30,15 @@ pub fn service(app: App) -> Router {
         .merge(admin_api)
         .merge(provost_identity::issuer_routes())
         .merge(provost_identity::page_routes())
-        .merge(provost_policy::client_routes())
         .route("/assets/site.css", get(pages::style_sheet))
         .route("/assets/icon.svg", get(pages::icon))
         .layer(DefaultBodyLimit::max(app.limits.body_bytes));
     let routes = Router::new()
         .merge(limited)
+        // These send no body.
+        .merge(provost_policy::client_routes())
         // Model requests are larger, and limit themselves.
         .merge(provost_gateway::client_routes())
-        .merge(operations::routes())
-        .layer(CatchPanicLayer::custom(operations::panicked));
+        .merge(operations::routes());
     door(routes, app)
 }

@@ -41,27 +41,29 @@ async fn run_once(app: App, key: HeaderValue, request: Request, next: Next) -> R
     })?;
     let slot = Slot { workspace_id: caller.workspace.id, caller: caller.id(), key: key.to_owned() };
     let fingerprint = fingerprint(&parts, &body);
+    let request = Request::from_parts(parts, Body::from(body));
+    // A task of its own: when the client leaves, the request still runs to its end, so that the same
+    // request under the same key finds its answer rather than a slot that is taken for ever.
+    let run = tokio::spawn(claim_and_run(app, slot, fingerprint, request, next).in_current_span());
+    run.await.expect("what may panic runs in a task of its own")
+}
+
+async fn claim_and_run(app: App, slot: Slot, fingerprint: Vec<u8>, request: Request, next: Next) -> Result<Response> {
     let mut tx = app.store.write().await?;
     let kept = idempotency_keys::claim(&mut tx, &slot, &fingerprint, app.store.clock().now()).await?;
     tx.commit().await?;
     if let Some(kept) = kept {
         return replay(&app, &slot, kept, &fingerprint);
     }
-    // A task of its own: when the client leaves, the request still runs to its end, so that the same
-    // request under the same key finds its answer rather than a slot that is taken for ever.
-    let request = Request::from_parts(parts, Body::from(body));
-    let run = tokio::spawn(async move {
-        match tokio::spawn(next.run(request).in_current_span()).await {
-            Ok(response) => keep(&app, &slot, response).await,
-            Err(panic) => {
-                tracing::error!(error = %panic, "a handler panicked");
-                release(&app, &slot).await?;
-                let message = "something went wrong here; the logs have the reason under the request's id";
-                Err(Error::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message))
-            }
+    match tokio::spawn(next.run(request).in_current_span()).await {
+        Ok(response) => keep(&app, &slot, response).await,
+        Err(panic) => {
+            tracing::error!(error = %panic, "a handler panicked");
+            release(&app, &slot).await?;
+            let message = "something went wrong here; the logs have the reason under the request's id";
+            Err(Error::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message))
         }
-    });
-    run.await.expect("keeping an answer does not panic")
+    }
 }
 
 fn fingerprint(parts: &http::request::Parts, body: &Bytes) -> Vec<u8> {

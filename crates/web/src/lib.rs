@@ -29,7 +29,7 @@ pub use body::{Json, PathId, PathIds, Query, name, nullable, optional_text, pres
 pub use caller::{Caller, Principal};
 pub use client::{Client, Refusal, Via};
 pub use cursor::ListQuery;
-pub use door::{RequestId, door};
+pub use door::{Doorway, RequestId, door};
 pub use error::{Error, ErrorBody, Result};
 pub use etag::Etag;
 pub use idempotency::idempotency;

@@ -18,7 +18,7 @@ pub struct Metrics {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
-    route: String,
+    surface: &'static str,
     status: u16,
 }
 
@@ -31,7 +31,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("provost");
         let requests = Family::default();
-        registry.register("http_requests", "Requests answered, by route and status", requests.clone());
+        registry.register("http_requests", "Requests answered, by surface and status", requests.clone());
         let turns = Family::default();
         registry.register("turns", "Model calls, by how they ended", turns.clone());
         let open_streams = Gauge::default();
@@ -45,9 +45,9 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts an answered request; `route` is the pattern, never the path.
-    pub fn count_request(&self, route: &str, status: u16) {
-        self.requests.get_or_create(&RequestLabels { route: route.to_owned(), status }).inc();
+    /// Counts an answered request.
+    pub fn count_request(&self, surface: &'static str, status: u16) {
+        self.requests.get_or_create(&RequestLabels { surface, status }).inc();
     }
 
     /// Counts a model call: `completed`, `refused`, `failed` or `cancelled`.

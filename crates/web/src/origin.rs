@@ -14,7 +14,7 @@ const USER_AGENT_CHARS: usize = 200;
 pub fn origin(parts: &Parts) -> Origin {
     let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
     Origin {
-        request_id: parts.extensions.get::<RequestId>().map(|id| id.0.to_string()),
+        request_id: parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned()),
         ip: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_string()),
         user_agent: user_agent.map(|text| text.chars().take(USER_AGENT_CHARS).collect()),
     }

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use provost_model::{Model, UpstreamId};
 use provost_store::tables::upstreams::UpstreamRow;
 use provost_web::limits::UpstreamAddresses;
-use provost_web::{Error, Result, literal_address, name, nullable};
+use provost_web::{Error, Result, literal_address, name, nullable, present};
 use reqwest::Url;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 const MAX_NAME_CHARS: usize = 100;
@@ -49,11 +49,6 @@ pub(crate) struct UpdateUpstream {
     /// What it serves, whole.
     #[serde(default, deserialize_with = "present")]
     pub(super) models: Option<Vec<Model>>,
-}
-
-/// A field that may be absent but not null.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 /// An upstream, without its key.
@@ -110,7 +105,8 @@ impl UpdateUpstream {
 fn check_base_url(text: &str, addresses: UpstreamAddresses) -> Result<()> {
     let wrong = |message: String| Err(Error::invalid("base_url", "invalid_base_url", message));
     let example = "write it like `https://api.openai.com/v1`";
-    let parsed = Url::parse(text).ok().filter(|_| text.len() <= MAX_URL_CHARS && !text.contains(char::is_whitespace));
+    let is_plain = text.len() <= MAX_URL_CHARS && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    let parsed = Url::parse(text).ok().filter(|_| is_plain);
     let Some(url) = parsed.filter(|url| matches!(url.scheme(), "http" | "https")) else {
         return wrong(format!("`base_url` is an http or https address: {example}"));
     };

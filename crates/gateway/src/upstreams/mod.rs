@@ -11,6 +11,7 @@ use provost_store::{Change, Touched};
 use provost_web::{
     App, Created, Error, ErrorBody, Etag, Json, List, ListQuery, PathId, Permit, Query, Result, permits,
 };
+use reqwest::Url;
 use serde_json::json;
 
 use body::{CreateUpstream, UpdateUpstream, UpstreamAnswer};
@@ -103,6 +104,9 @@ pub(crate) async fn update(
     let body = body.check(app.upstream_addresses)?;
     let mut change = permit.change(&app).await?;
     let before = find(&mut change, id, &headers).await?;
+    if before.api_key_sealed.is_some() && body.api_key.is_none() {
+        keep_the_key_home(&before.base_url, body.base_url.as_deref())?;
+    }
     let api_key_sealed = match &body.api_key {
         None => before.api_key_sealed.clone(),
         Some(key) => key.as_ref().map(|key| seal(&app, id, key)),
@@ -153,6 +157,17 @@ pub(crate) async fn delete(
     change.record(EventType::UpstreamDeleted, target(&row), json!({}));
     change.commit().await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A key goes only where whoever gave it meant it to: an admin who cannot read it must not be able
+/// to have it sent to a host of their own.
+fn keep_the_key_home(before: &str, after: Option<&str>) -> Result<()> {
+    let origin = |url: &str| Url::parse(url).ok().map(|url| url.origin());
+    if after.is_none_or(|after| origin(after) == origin(before)) {
+        return Ok(());
+    }
+    let message = "the upstream moves to another host: send its `api_key` again, or null for none";
+    Err(Error::invalid("api_key", "api_key_required", message))
 }
 
 /// The upstream that a write is about, if it is what the writer thinks it is.

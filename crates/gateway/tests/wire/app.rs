@@ -1,5 +1,6 @@
 //! A Provost that has only the gateway, on a port of its own, with one workspace in it.
 
+use axum::Router;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -62,7 +63,8 @@ impl TestApp {
             guesses: RateLimit::per_minute(10),
         });
         let (admin, _) = admin_routes().split_for_parts();
-        let routes = door(client_routes().merge(admin), app.clone());
+        // `axum::serve` takes a router.
+        let routes = Router::new().fallback_service(door(client_routes().merge(admin), app.clone()));
         tokio::spawn(async move {
             axum::serve(listener, routes.into_make_service_with_connect_info::<SocketAddr>()).await.unwrap();
         });

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::uri::Scheme;
@@ -47,6 +46,21 @@ const MAX_HEAD_BYTES: u32 = 64 * 1024;
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_ANSWER: Duration = Duration::from_secs(20);
 
+/// What answers requests: always ready, cheap to clone. A router is one.
+pub trait App:
+    Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
+impl<S> App for S where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
 /// What one listener does with its connections.
 #[derive(Clone, Default)]
 pub struct Door {
@@ -72,16 +86,10 @@ pub struct Drained {
 ///
 /// Every request carries two extensions: [`ConnectInfo<SocketAddr>`], the client's address, and
 /// [`Scheme`], how it came. Behind a trusted proxy both are the proxy's word (the port is then 0).
-pub async fn serve(listener: TcpListener, door: Door, app: Router, shutdown: CancellationToken) -> Drained {
+pub async fn serve<A: App>(listener: TcpListener, door: Door, app: A, shutdown: CancellationToken) -> Drained {
     let slots = Arc::new(Semaphore::new(door.limits.connections));
     let drain = door.limits.drain();
-    let shared = Arc::new(Shared {
-        http: protocols(&door.limits),
-        // Turns every route into its final form now rather than at each request.
-        app: app.with_state(()),
-        door,
-        shutdown: shutdown.clone(),
-    });
+    let shared = Arc::new(Shared { http: protocols(&door.limits), app, door, shutdown: shutdown.clone() });
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut failures = 0;
@@ -134,14 +142,14 @@ async fn accept(listener: &TcpListener, connections: &mut JoinSet<()>) -> io::Re
 }
 
 /// What the connections of one listener share.
-struct Shared {
+struct Shared<A> {
     http: auto::Builder<TokioExecutor>,
-    app: Router,
+    app: A,
     door: Door,
     shutdown: CancellationToken,
 }
 
-impl Shared {
+impl<A: App> Shared<A> {
     async fn connection(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
         // An SSE event is one small write: with Nagle's algorithm it would wait for the
         // acknowledgement of the one before.
@@ -196,20 +204,20 @@ impl Shared {
     }
 }
 
-fn call(
-    app: &Router,
+fn call<A: App>(
+    app: &A,
     mut request: Request<Incoming>,
     peer: SocketAddr,
     scheme: &Scheme,
     proxies: Option<&TrustedProxies>,
-) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
+) -> A::Future {
     let (client, scheme) = match proxies {
         None => (peer, scheme.clone()),
         Some(proxies) => proxies.origin(request.headers(), peer, scheme),
     };
     request.extensions_mut().insert(ConnectInfo(client));
     request.extensions_mut().insert(scheme);
-    // A router is always ready, and a clone of it is one reference count.
+    // It is always ready, and a clone of it is some reference counts.
     app.clone().call(request)
 }
 

@@ -107,7 +107,7 @@ async fn of_many_editors_with_one_tag_one_wins() {
 async fn of_many_who_take_one_name_one_gets_it() {
     for database in BOTH {
         let server = Server::start_with(database, PATIENT).await;
-        let body = |n: u32| json!({ "email": if n % 2 == 0 { "mia@acme.example" } else { "MIA@acme.example" } });
+        let body = |n: u32| json!({ "email": if n < 4 { "mia@acme.example" } else { "MIA@acme.example" } });
         let answers = join_all((0..8).map(|n| server.post("/api/v1/members", body(n)))).await;
         let made = answers.iter().filter(|answer| answer.status == StatusCode::CREATED).count();
         let taken = answers.iter().filter(|answer| status(answer) == "409 email_taken email").count();

@@ -35,4 +35,4 @@ mod pages;
 mod pagination;
 mod tenants;
 
-use stage::{BOTH, PATIENT, Stage, bearer, client, play, status};
+use stage::{BOTH, PATIENT, client, play, status};

@@ -54,4 +54,10 @@ fn every_operation_is_named_summed_up_and_says_its_errors() {
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), count, "operation ids are unique");
+    // Words are written as they are on the wire.
+    let schemas = &document["components"]["schemas"];
+    for (schema, word) in [("Permission", "codex.local.use"), ("EventType", "policy.fetched"), ("Scope", "events.read")]
+    {
+        assert!(schemas[schema]["enum"].as_array().unwrap().contains(&word.into()), "{schema}");
+    }
 }
