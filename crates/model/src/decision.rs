@@ -33,7 +33,12 @@ impl Workspace {
         if !member.active {
             return PermissionSet::NONE;
         }
-        let mut granted = self.granted_by_settings.union(member.builtin_role.granted());
+        self.granted_by_settings.union(member.builtin_role.granted()).union(member.granted)
+    }
+
+    /// What a member's custom roles grant or, without one, the default role.
+    pub(crate) fn granted_to_member(&self, member: &Member) -> PermissionSet {
+        let mut granted = PermissionSet::NONE;
         let mut has_role = false;
         for id in member.groups.iter() {
             if let Some(group) = self.groups.get(id) {
@@ -47,10 +52,10 @@ impl Workspace {
                 has_role = true;
             }
         }
-        if !has_role && let Some(role) = self.default_role() {
-            granted = granted.union(role.permissions);
+        match self.default_role() {
+            Some(role) if !has_role => granted.union(role.permissions),
+            _ => granted,
         }
-        granted
     }
 
     /// Whether a member may.

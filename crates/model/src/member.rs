@@ -22,6 +22,10 @@ pub struct Member {
     pub groups: Arc<[GroupId]>,
     /// The custom roles assigned to it directly, sorted.
     pub roles: Arc<[RoleId]>,
+    /// What its custom roles grant it, directly and through its groups, or the default role if it
+    /// has none. Derived when the snapshot is made ([`crate::Workspace::set_member`]), so that a
+    /// decision is a few ORs.
+    pub granted: PermissionSet,
 }
 
 /// The roles that every workspace has.

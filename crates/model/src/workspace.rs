@@ -82,14 +82,35 @@ impl Workspace {
         self.settings = Arc::new(settings);
     }
 
-    /// Adds or replaces a group. What its roles grant is filled in here.
-    pub fn set_group(&mut self, mut group: Group) {
-        group.granted = self.granted_to_group(group.id).0;
-        self.groups.insert(group.id, Arc::new(group));
+    /// Replaces the default role, and brings the members up to date who have no other.
+    pub fn set_default_role(&mut self, role: Option<RoleId>) {
+        if self.default_role_id != role {
+            self.default_role_id = role;
+            self.regrant(|_| true);
+        }
     }
 
-    /// Adds, replaces or (with none) removes a role, and brings the groups that it touches up to
-    /// date.
+    /// Adds or replaces a member. What its roles grant is filled in here.
+    pub fn set_member(&mut self, mut member: Member) {
+        member.granted = self.granted_to_member(&member);
+        self.members.insert(member.id, Arc::new(member));
+    }
+
+    /// Adds, replaces or (with none) removes a group, and brings its members up to date. What its
+    /// roles grant is filled in here.
+    pub fn set_group(&mut self, id: GroupId, group: Option<Group>) {
+        let (granted, has_role) = self.granted_to_group(id);
+        match group {
+            Some(group) => drop(self.groups.insert(id, Arc::new(Group { granted, ..group }))),
+            None => drop(self.groups.remove(&id)),
+        }
+        if has_role {
+            self.regrant(|member| member.is_in(id));
+        }
+    }
+
+    /// Adds, replaces or (with none) removes a role, and brings the groups and members that it
+    /// touches up to date.
     pub fn set_role(&mut self, id: RoleId, role: Option<Role>) {
         let before = self.roles.get(&id).map(|role| role.groups.clone()).unwrap_or_default();
         let after = role.as_ref().map(|role| role.groups.clone()).unwrap_or_default();
@@ -109,6 +130,25 @@ impl Workspace {
                 let group = Group { granted, ..Group::clone(group) };
                 self.groups.insert(*group_id, Arc::new(group));
             }
+        }
+        let is_default = self.default_role_id == Some(id);
+        self.regrant(|member| {
+            let through_group = || before.iter().chain(after.iter()).any(|group| member.is_in(*group));
+            is_default || member.roles.contains(&id) || through_group()
+        });
+    }
+
+    /// Brings what members are granted up to date, of those whom a change concerns. Looks at every
+    /// member: some milliseconds for a hundred thousand, and roles change rarely.
+    fn regrant(&mut self, concerns: impl Fn(&Member) -> bool) {
+        let concerned = self.members.values().filter(|member| concerns(member));
+        let changed: Vec<Member> = concerned
+            .map(|member| (self.granted_to_member(member), member))
+            .filter(|(granted, member)| *granted != member.granted)
+            .map(|(granted, member)| Member { granted, ..Member::clone(member) })
+            .collect();
+        for member in changed {
+            self.members.insert(member.id, Arc::new(member));
         }
     }
 

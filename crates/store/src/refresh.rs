@@ -69,13 +69,14 @@ async fn whole(tx: &mut Tx, sealer: &Sealer, id: WorkspaceId, now: Timestamp) ->
     let mut workspace = Workspace::new(id);
     workspaces::load(tx, &mut workspace).await?;
     for group in groups::load_all(tx, id).await? {
-        workspace.set_group(group);
+        workspace.set_group(group.id, Some(group));
     }
     for role in roles::load_all(tx, id).await? {
         workspace.set_role(role.id, Some(role));
     }
-    workspace.members =
-        members::load_all(tx, id).await?.into_iter().map(|member| (member.id, Arc::new(member))).collect();
+    for member in members::load_all(tx, id).await? {
+        workspace.set_member(member);
+    }
     workspace.policies =
         policies::load_all(tx, id).await?.into_iter().map(|policy| (policy.id, Arc::new(policy))).collect();
     for upstream in upstreams::load_all(tx, id, sealer).await? {
@@ -94,13 +95,10 @@ async fn reload(tx: &mut Tx, sealer: &Sealer, workspace: &mut Workspace, touched
     match touched {
         Touched::Workspace => workspaces::load(tx, workspace).await?,
         Touched::Member(id) => match members::load(tx, ws, id).await? {
-            Some(member) => drop(workspace.members.insert(id, Arc::new(member))),
+            Some(member) => workspace.set_member(member),
             None => drop(workspace.members.remove(&id)),
         },
-        Touched::Group(id) => match groups::load(tx, ws, id).await? {
-            Some(group) => workspace.set_group(group),
-            None => drop(workspace.groups.remove(&id)),
-        },
+        Touched::Group(id) => workspace.set_group(id, groups::load(tx, ws, id).await?),
         Touched::Role(id) => workspace.set_role(id, roles::load(tx, ws, id).await?),
         Touched::Policy(id) => match policies::load(tx, ws, id).await? {
             Some(policy) => drop(workspace.policies.insert(id, Arc::new(policy))),

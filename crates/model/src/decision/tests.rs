@@ -87,10 +87,22 @@ impl Plan {
             administer_codex,
             ..Settings::default()
         });
-        workspace.default_role_id = self.default_role.map(|slot| ids.roles[slot]);
+        let id = MemberId::new(at(0));
+        // There before its groups and roles, so that each of them has to find it.
+        workspace.set_member(Member {
+            id,
+            email: Email::try_from("ada@example.com".to_owned()).expect("valid"),
+            name: "Ada".into(),
+            active: self.active,
+            builtin_role: self.builtin_role,
+            groups: self.in_groups.iter().map(|slot| ids.groups[*slot]).collect(),
+            roles: self.has_roles.iter().map(|slot| ids.roles[*slot]).collect(),
+            granted: PermissionSet::NONE,
+        });
+        workspace.set_default_role(self.default_role.map(|slot| ids.roles[slot]));
         for step in steps {
             match *step {
-                Step::Group(slot) => workspace.set_group(group(ids.groups[slot])),
+                Step::Group(slot) => workspace.set_group(ids.groups[slot], Some(group(ids.groups[slot]))),
                 Step::Role(slot) => {
                     let (permissions, groups) = &self.roles[slot];
                     let groups = groups.iter().map(|slot| ids.groups[*slot]).collect();
@@ -102,15 +114,8 @@ impl Plan {
                 }
             }
         }
-        let member = Member {
-            id: MemberId::new(at(0)),
-            email: Email::try_from("ada@example.com".to_owned()).expect("valid"),
-            name: "Ada".into(),
-            active: self.active,
-            builtin_role: self.builtin_role,
-            groups: self.in_groups.iter().map(|slot| ids.groups[*slot]).collect(),
-            roles: self.has_roles.iter().map(|slot| ids.roles[*slot]).collect(),
-        };
+        let member = workspace.members.get(&id).expect("the member was set");
+        let member = Member::clone(member);
         (workspace, member)
     }
 
@@ -383,6 +388,7 @@ fn an_older_snapshot_does_not_change_with_a_newer_one() {
     let before = Arc::new(before);
     let mut after = Workspace::clone(&before);
     after.set_role(ids.roles[1], Some(role(ids.roles[1], PermissionSet::all(), vec![ids.groups[0]])));
-    assert_eq!(after.permissions(&member), PermissionSet::all());
+    let newer = after.members.get(&member.id).expect("it is still there");
+    assert_eq!(after.permissions(newer), PermissionSet::all());
     assert_eq!(before.permissions(&member), plan.permissions());
 }

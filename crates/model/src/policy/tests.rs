@@ -28,7 +28,8 @@ impl House {
         let mut workspace = Workspace::new(WorkspaceId::new(at(0)));
         for slot in 0..GONE {
             let (name, granted) = (format!("g{slot}"), PermissionSet::NONE);
-            workspace.set_group(Group { id: groups[slot], name: name.into(), source: GroupSource::Manual, granted });
+            let group = Group { id: groups[slot], name: name.into(), source: GroupSource::Manual, granted };
+            workspace.set_group(group.id, Some(group));
             let policy = Policy::new(policies[slot], &format!("p{slot}"), 1, "", None);
             workspace.policies.insert(policies[slot], policy.into());
         }
@@ -55,6 +56,7 @@ impl House {
             builtin_role: Default::default(),
             groups: groups.into(),
             roles: [].into(),
+            granted: PermissionSet::NONE,
         }
     }
 

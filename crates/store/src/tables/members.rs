@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use provost_model::{BuiltinRole, Email, GroupId, InvalidId, Member, MemberId, RoleId, WorkspaceId};
+use provost_model::{BuiltinRole, Email, GroupId, InvalidId, Member, MemberId, PermissionSet, RoleId, WorkspaceId};
 
 use super::Page;
 use crate::db::{Row, Tx};
@@ -210,5 +210,6 @@ fn snapshot(row: &Row, id: MemberId, mut groups: Vec<GroupId>, mut roles: Vec<Ro
         builtin_role: row.parse("builtin_role")?,
         groups: groups.into(),
         roles: roles.into(),
+        granted: PermissionSet::NONE,
     })
 }

@@ -36,7 +36,7 @@ pub(crate) async fn load(tx: &mut Tx, workspace: &mut Workspace) -> Result<()> {
     let row = tx.row(sql, [workspace.id.into()]).await?;
     let row = row.ok_or_else(|| Error::Corrupt("workspace", "it is gone".to_owned()))?;
     workspace.set_settings(row.json("settings")?);
-    workspace.default_role_id = row.opt_parse("default_role_id")?;
+    workspace.set_default_role(row.opt_parse("default_role_id")?);
     let rules: Arc<[_]> = policy_rules::list(tx, workspace.id).await?.into();
     workspace.policy_rules = PolicyRules { rules, fallback: row.opt_parse("fallback_policy_id")? };
     Ok(())
