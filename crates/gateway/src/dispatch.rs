@@ -29,8 +29,11 @@ pub(crate) async fn send(
     if let Some(key) = &upstream.api_key {
         forwarded.insert(AUTHORIZATION, bearer(key, upstream)?);
     }
-    let sent = app.http.post(url).headers(forwarded).body(body).send().await;
-    sent.map(Into::into).map_err(|error| failure(&error, upstream))
+    let sent = app.http.post(url).headers(forwarded).body(body).send();
+    match tokio::time::timeout(app.limits.upstream_idle(), sent).await {
+        Ok(sent) => sent.map(Into::into).map_err(|error| failure(&error, upstream)),
+        Err(_) => Err(late(upstream)),
+    }
 }
 
 fn bearer(key: &str, upstream: &Upstream) -> Result<HeaderValue, Error> {
@@ -62,10 +65,15 @@ fn failure(error: &reqwest::Error, upstream: &Upstream) -> Error {
         return bad_gateway("upstream_unreachable", upstream, "cannot be reached");
     }
     if error.is_timeout() {
-        let message = format!("The upstream `{}` did not answer in time. Try again in a moment.", upstream.name);
-        return Error::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message);
+        return late(upstream);
     }
     bad_gateway("upstream_broke_off", upstream, "broke off before it answered")
+}
+
+/// 504: the upstream has not begun to answer.
+fn late(upstream: &Upstream) -> Error {
+    let message = format!("The upstream `{}` did not answer in time. Try again in a moment.", upstream.name);
+    Error::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message)
 }
 
 /// The cause of an error, without the address that the outer ones name.

@@ -3,9 +3,11 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep};
 
 use crate::sse::{self, Scanner};
 use crate::turn::{End, Turn};
@@ -19,6 +21,33 @@ pub(crate) struct Relay {
     upstream: reqwest::Body,
     reader: Reader,
     turn: Turn,
+    silence: Silence,
+}
+
+/// Notices when nothing has come for too long. The timer is not set anew for each chunk, which would
+/// cost more than relaying it: it runs out, looks when the last one came, and sleeps on.
+struct Silence {
+    most: Duration,
+    last: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Silence {
+    fn new(most: Duration) -> Self {
+        Self { most, last: Instant::now(), timer: Box::pin(tokio::time::sleep(most)) }
+    }
+
+    /// Ready when it has lasted too long.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            let end = self.last + self.most;
+            if end <= Instant::now() {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(end);
+        }
+    }
 }
 
 /// What reads in passing.
@@ -30,9 +59,9 @@ pub(crate) enum Reader {
 }
 
 impl Relay {
-    /// Relays what the upstream sends.
-    pub(crate) fn new(upstream: reqwest::Body, reader: Reader, turn: Turn) -> Self {
-        Self { upstream, reader, turn }
+    /// Relays what the upstream sends, for as long as it is not silent for longer than this.
+    pub(crate) fn new(upstream: reqwest::Body, reader: Reader, turn: Turn, silence: Duration) -> Self {
+        Self { upstream, reader, turn, silence: Silence::new(silence) }
     }
 
     fn read(&mut self, bytes: &[u8]) {
@@ -76,18 +105,23 @@ impl Body for Relay {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let this = &mut *self;
-        Poll::Ready(match ready!(Pin::new(&mut this.upstream).poll_frame(cx)) {
+        let Poll::Ready(frame) = Pin::new(&mut this.upstream).poll_frame(cx) else {
+            ready!(this.silence.poll(cx));
+            this.end(End::Failed("upstream_went_silent"));
+            return Poll::Ready(Some(Err(io::Error::other("upstream_went_silent"))));
+        };
+        Poll::Ready(match frame {
             Some(Ok(frame)) => {
+                this.silence.last = Instant::now();
                 if let Some(bytes) = frame.data_ref() {
                     this.read(bytes);
                 }
                 Some(Ok(frame))
             }
-            Some(Err(error)) => {
-                let code = if error.is_timeout() { "upstream_went_silent" } else { "upstream_broke_off" };
-                this.end(End::Failed(code));
+            Some(Err(_)) => {
+                this.end(End::Failed("upstream_broke_off"));
                 // The client sees its own connection break off, and tries again as it would without us.
-                Some(Err(io::Error::other(code)))
+                Some(Err(io::Error::other("upstream_broke_off")))
             }
             None => {
                 let end = this.without_closing();

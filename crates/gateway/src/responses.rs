@@ -46,9 +46,9 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
     };
     turn.answered(answer.headers());
     if !answer.status().is_success() {
-        return complaint(&parts, turn, &upstream, answer).await;
+        return complaint(&app, &parts, turn, &upstream, answer).await;
     }
-    relay(&parts, turn, &upstream, streams, answer)
+    relay(&app, &parts, turn, &upstream, streams, answer)
 }
 
 /// A body that cannot be used is recorded as well.
@@ -72,6 +72,7 @@ fn failed(parts: &Parts, turn: &mut Turn, error: Error) -> Stop {
 
 /// Relays an answer as it comes.
 fn relay(
+    app: &App,
     parts: &Parts,
     mut turn: Turn,
     upstream: &Upstream,
@@ -93,7 +94,7 @@ fn relay(
             ));
         }
     };
-    let mut response = Response::new(Body::new(Relay::new(body, reader, turn)));
+    let mut response = Response::new(Body::new(Relay::new(body, reader, turn, app.limits.upstream_idle())));
     *response.headers_mut() = pick(&head.headers, is_relayed);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -112,6 +113,7 @@ fn is_relayed(name: &HeaderName) -> bool {
 
 /// Passes on what an upstream has against the request; what it has against us stays here.
 async fn complaint(
+    app: &App,
     parts: &Parts,
     mut turn: Turn,
     upstream: &Upstream,
@@ -129,7 +131,8 @@ async fn complaint(
             } else {
                 "upstream_refused"
             }));
-            let mut response = (status, beginning(body).await).into_response();
+            let complaint = tokio::time::timeout(app.limits.upstream_idle(), beginning(body)).await;
+            let mut response = (status, complaint.unwrap_or_default()).into_response();
             *response.headers_mut() = pick(&head.headers, is_relayed);
             return Ok(response);
         }

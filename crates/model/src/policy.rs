@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -96,6 +97,21 @@ pub struct PolicyRules {
     pub rules: Arc<[PolicyRule]>,
     /// For whom no rule matches; none means no policy.
     pub fallback: Option<PolicyId>,
+    /// The first rule of each group, by its position; follows `rules`. A member is in few groups, and
+    /// there may be many rules.
+    first_of: Arc<HashMap<GroupId, usize, foldhash::fast::RandomState>>,
+}
+
+impl PolicyRules {
+    /// These rules, in this order, and this fallback.
+    pub fn new(rules: impl Into<Arc<[PolicyRule]>>, fallback: Option<PolicyId>) -> Self {
+        let rules = rules.into();
+        let mut first_of: HashMap<_, _, foldhash::fast::RandomState> = HashMap::default();
+        for (position, rule) in rules.iter().enumerate() {
+            first_of.entry(rule.group_id).or_insert(position);
+        }
+        Self { rules, fallback, first_of: Arc::new(first_of) }
+    }
 }
 
 /// The answer to "which policy, and why".
@@ -135,8 +151,10 @@ impl Workspace {
     /// The policy that binds a member: the first rule whose group contains them, else the
     /// fallback. This is what delivery calls; [`Self::lookup_member`] answers the same with reasons.
     pub fn policy_for(&self, member: &Member) -> Option<&Arc<Policy>> {
-        let matched = self.policy_rules.rules.iter().find(|rule| self.matches(rule, |group| member.is_in(group)));
-        let policy_id = matched.map(|rule| rule.policy_id).or(self.policy_rules.fallback)?;
+        let PolicyRules { rules, fallback, first_of } = &self.policy_rules;
+        let positions = member.groups.iter().filter_map(|group| first_of.get(group));
+        let matching = positions.filter(|position| self.matches(&rules[**position], |_| true));
+        let policy_id = matching.min().map(|position| rules[*position].policy_id).or(*fallback)?;
         self.policies.get(&policy_id)
     }
 

@@ -8,11 +8,10 @@ use reqwest::redirect::Policy;
 use crate::limits::{Limits, UpstreamAddresses};
 
 /// A client that dials only what `addresses` allow, follows no redirect, and sends small writes at
-/// once.
+/// once. How long an answer may take is its caller's to watch.
 pub fn outgoing_client(limits: &Limits, addresses: UpstreamAddresses) -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder()
         .connect_timeout(limits.upstream_connect())
-        .read_timeout(limits.upstream_idle())
         .redirect(Policy::none())
         .tcp_nodelay(true)
         .dns_resolver(Checked(addresses))

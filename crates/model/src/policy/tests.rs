@@ -41,8 +41,8 @@ impl House {
             group_id: self.groups[*group],
             policy_id: self.policies[*policy],
         };
-        let rules = rules.iter().map(rule).collect();
-        self.workspace.policy_rules = PolicyRules { rules, fallback: fallback.map(|slot| self.policies[slot]) };
+        let rules: Vec<PolicyRule> = rules.iter().map(rule).collect();
+        self.workspace.policy_rules = PolicyRules::new(rules, fallback.map(|slot| self.policies[slot]));
     }
 
     fn member(&self, groups: &[usize]) -> Member {

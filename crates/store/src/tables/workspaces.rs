@@ -1,7 +1,5 @@
 //! Workspaces and their settings.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use provost_model::{PolicyId, PolicyRules, RoleId, Settings, Workspace, WorkspaceId};
 
@@ -37,8 +35,8 @@ pub(crate) async fn load(tx: &mut Tx, workspace: &mut Workspace) -> Result<()> {
     let row = row.ok_or_else(|| Error::Corrupt("workspace", "it is gone".to_owned()))?;
     workspace.set_settings(row.json("settings")?);
     workspace.set_default_role(row.opt_parse("default_role_id")?);
-    let rules: Arc<[_]> = policy_rules::list(tx, workspace.id).await?.into();
-    workspace.policy_rules = PolicyRules { rules, fallback: row.opt_parse("fallback_policy_id")? };
+    let rules = policy_rules::list(tx, workspace.id).await?;
+    workspace.policy_rules = PolicyRules::new(rules, row.opt_parse("fallback_policy_id")?);
     Ok(())
 }
 
