@@ -32,19 +32,15 @@ pub fn admin_routes() -> OpenApiRouter<App> {
 pub fn client_routes() -> Router<App> {
     // One for all addresses, handed to the handlers rather than laid around them: the hot path has
     // no layer that it can do without.
-    let fetches = Fetches::default();
-    let bundle = || {
-        let fetches = fetches.clone();
-        get(move |State(app): State<App>, client: Client| ready(delivery::bundle(&app, &fetches, &client)))
-    };
-    let requirements = || {
-        let fetches = fetches.clone();
-        get(move |State(app): State<App>, client: Client| ready(delivery::requirements(&app, &fetches, &client)))
-    };
+    let for_bundles = Fetches::default();
+    let for_requirements = for_bundles.clone();
+    let bundle = move |State(app): State<App>, client: Client| ready(delivery::bundle(&app, &for_bundles, &client));
+    let requirements =
+        move |State(app): State<App>, client: Client| ready(delivery::requirements(&app, &for_requirements, &client));
     Router::new()
-        .route("/backend-api/wham/config/bundle", bundle())
-        .route("/api/codex/config/bundle", bundle())
-        .route("/codex/config/bundle", bundle())
-        .route("/backend-api/wham/config/requirements", requirements())
-        .route("/api/codex/config/requirements", requirements())
+        .route("/backend-api/wham/config/bundle", get(bundle.clone()))
+        .route("/api/codex/config/bundle", get(bundle.clone()))
+        .route("/codex/config/bundle", get(bundle))
+        .route("/backend-api/wham/config/requirements", get(requirements.clone()))
+        .route("/api/codex/config/requirements", get(requirements))
 }

@@ -12,7 +12,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use http::header::{CONTENT_TYPE, HeaderName, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::uri::Scheme;
 use http::{HeaderValue, StatusCode, Uri};
 use tower::{BoxError, Service};
@@ -106,7 +106,7 @@ fn next_request_id() -> HeaderValue {
         u64::from_be_bytes(bytes)
     });
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let id = format!("req_{:016x}{:08x}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed));
+    let id = format!("req_{:016x}{:016x}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed));
     HeaderValue::try_from(id).expect("an id is plain ASCII")
 }
 
@@ -143,6 +143,8 @@ fn write_out(response: &mut Response, error: &Error, id: &HeaderValue) {
     let body = axum::Json(error.body(Some(id))).into_response();
     let content_type = body.headers().get(CONTENT_TYPE).cloned();
     *response.body_mut() = body.into_body();
+    // The router has noted the length of the body that was there before.
+    response.headers_mut().remove(CONTENT_LENGTH);
     if let Some(content_type) = content_type {
         response.headers_mut().insert(CONTENT_TYPE, content_type);
     }
