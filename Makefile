@@ -19,7 +19,7 @@ build: tools ## Build the one binary, target/release/provost
 	cargo build --release --locked --package provost-server
 
 test: tools clients ## Run every test: both databases, the real Codex clients
-	$(WITH_POSTGRES) cargo test --workspace --locked
+	$(WITH_POSTGRES) cargo test --workspace --locked --no-fail-fast
 
 bench: tools ## Run the benchmarks; each prints ratios against a baseline of the same run
 	cargo build --release --locked --package provost-benches

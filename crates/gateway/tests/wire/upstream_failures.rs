@@ -109,7 +109,7 @@ async fn an_upstream_that_is_not_there_is_named_by_its_name_only() {
     let mut table = String::new();
     // 192.0.2.0/24 is nobody's (RFC 5737); port 9 of this machine is closed.
     for base_url in ["http://127.0.0.1:9/secret-path", "http://nobody.invalid/v1"] {
-        let changed = app.admin("PATCH", &path, Some(json!({ "base_url": base_url }))).await;
+        let changed = app.admin("PATCH", &path, Some(json!({ "base_url": base_url, "api_key": "sk-2" }))).await;
         assert_eq!(changed.status, 200, "{}", changed.text());
         table.push_str(&format!("{}\n", answer(app.turn()).await.line()));
     }

@@ -76,6 +76,23 @@ async fn a_change_is_served_at_once() {
 }
 
 #[tokio::test]
+async fn a_key_goes_to_another_host_only_if_it_is_given_again() {
+    let app = TestApp::start().await;
+    let path = format!("{PATH}/{}", app.upstream_id);
+    let patch = async |body: Value| app.admin("PATCH", &path, Some(body)).await;
+    // An admin who cannot read the key would have it sent to a host of their own.
+    let moved = patch(json!({ "base_url": "https://elsewhere.example/v1" })).await;
+    assert_eq!(moved.status, 422, "{}", moved.text());
+    assert!(moved.text().contains("api_key_required"), "{}", moved.text());
+    let moved = patch(json!({ "base_url": "https://elsewhere.example/v1", "api_key": "sk-3" })).await;
+    assert_eq!(moved.status, 200, "{}", moved.text());
+    let same_host = patch(json!({ "base_url": "https://elsewhere.example/v2" })).await;
+    assert_eq!(same_host.status, 200, "{}", same_host.text());
+    let without = patch(json!({ "base_url": "https://third.example/v1", "api_key": null })).await;
+    assert_eq!(without.status, 200, "{}", without.text());
+}
+
+#[tokio::test]
 async fn what_cannot_be_names_its_field_and_changes_nothing() {
     let app = TestApp::start().await;
     let many: Vec<Value> = (0..501).map(|n| json!({ "slug": format!("m-{n}") })).collect();
@@ -88,6 +105,7 @@ async fn what_cannot_be_names_its_field_and_changes_nothing() {
         json!({ "name": " SCRIPTED " }),
         json!({ "base_url": "models.example.com/v1" }),
         json!({ "base_url": "ftp://models.example.com" }),
+        json!({ "base_url": "https://models.example.com/\u{0}" }),
         json!({ "base_url": "https://" }),
         json!({ "base_url": "https://user:pass@models.example.com/v1" }),
         json!({ "base_url": "https://models.example.com/v1?key=1" }),
