@@ -152,9 +152,15 @@ impl Workspace {
     /// fallback. This is what delivery calls; [`Self::lookup_member`] answers the same with reasons.
     pub fn policy_for(&self, member: &Member) -> Option<&Arc<Policy>> {
         let PolicyRules { rules, fallback, first_of } = &self.policy_rules;
-        let positions = member.groups.iter().filter_map(|group| first_of.get(group));
-        let matching = positions.filter(|position| self.matches(&rules[**position], |_| true));
-        let policy_id = matching.min().map(|position| rules[*position].policy_id).or(*fallback)?;
+        let first = member.groups.iter().filter_map(|group| first_of.get(group)).min();
+        let matched = match first.map(|position| &rules[*position]) {
+            // Its group or its policy is gone: a later one may match.
+            Some(rule) if !self.matches(rule, |_| true) => {
+                rules.iter().find(|rule| self.matches(rule, |group| member.is_in(group)))
+            }
+            first => first,
+        };
+        let policy_id = matched.map(|rule| rule.policy_id).or(*fallback)?;
         self.policies.get(&policy_id)
     }
 

@@ -83,6 +83,9 @@ fn plain(workspace: &Workspace) -> BTreeMap<String, String> {
         let decisions = Permission::ALL.iter().map(|permission| workspace.decide(member, *permission));
         let policy = workspace.policy_for(member).map(|policy| (policy.id, policy.version));
         let decisions = decisions.collect::<Vec<_>>();
+        // What is derived for the fast answer must say what the reasons say.
+        let granted = decisions.iter().filter(|decision| decision.granted).map(|decision| decision.permission);
+        assert_eq!(workspace.permissions(member), granted.collect(), "{}", member.id);
         say(format!("member {}", member.id), format!("{fields:?} {policy:?} {}", reasons(&decisions)));
     }
     for group in workspace.groups.values() {
@@ -96,7 +99,8 @@ fn plain(workspace: &Workspace) -> BTreeMap<String, String> {
         say(format!("policy {}", policy.id), format!("{policy:?}"));
     }
     say("settings".to_owned(), format!("{:?}", workspace.settings));
-    say("rules".to_owned(), format!("{:?} {:?}", workspace.policy_rules, workspace.default_role_id));
+    let rules = &workspace.policy_rules;
+    say("rules".to_owned(), format!("{:?} {:?} {:?}", rules.rules, rules.fallback, workspace.default_role_id));
     said
 }
 
