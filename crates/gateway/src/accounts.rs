@@ -3,15 +3,13 @@ use axum::response::{IntoResponse, Response};
 use provost_web::{App, Client, Refusal};
 use serde_json::json;
 
-use crate::admission::nobody;
-
 /// `GET …/accounts/check`: which backend serves the account. Codex asks before its first model call
 /// since 0.156, and shows nothing that is said here but the name (client-contract.md §3.1). So also
 /// a suspended member is answered, and hears why at the model call.
 pub(crate) async fn check(State(app): State<App>, request: Request) -> Response {
     let client = match Client::resolve(&app, &request.into_parts().0).await {
         Ok(client) | Err(Refusal::Suspended(client)) => client,
-        Err(Refusal::Unknown) => return nobody().into_response(),
+        Err(Refusal::Unknown) => return Client::nobody().into_response(),
     };
     let account = json!({
         "id": client.workspace.id,

@@ -4,7 +4,7 @@ use http::Method;
 use http::request::Parts;
 use provost_model::event::{EventType, Target};
 use provost_model::{ModelRoute, Permission};
-use provost_web::{App, Client, Error};
+use provost_web::{App, Client};
 use serde_json::json;
 
 use crate::headers::{self, Dialect};
@@ -20,7 +20,7 @@ pub(crate) async fn member(app: &App, parts: &Parts) -> Result<Client, Stop> {
             if parts.method == Method::POST {
                 app.metrics.count_turn("refused");
             }
-            return Err(nobody().into());
+            return Err(Client::nobody().into());
         }
     };
     Err(refuse(app, parts, &client, refusal))
@@ -61,9 +61,4 @@ pub(crate) fn record(app: &App, parts: &Parts, client: &Client, reason: &str, mo
     let target = Target::new("member", client.member.id, client.member.email.to_string());
     let (actor, origin) = (client.actor(), client.origin.clone());
     app.store.record(client.workspace.id, kind, actor, origin, Some(target), details);
-}
-
-/// 401: the client renews its tokens, or asks its member to sign in.
-pub(crate) fn nobody() -> Error {
-    Error::unauthorized("sign in: the token is missing, expired or revoked (`codex login` gets a new one)")
 }

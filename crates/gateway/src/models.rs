@@ -5,7 +5,7 @@ use provost_model::{Model, ModelRoute};
 use provost_web::{App, Client, Refusal};
 use serde_json::{Value, json};
 
-use crate::admission::{self, nobody};
+use crate::admission;
 use crate::refusal::Stop;
 
 /// What a model is told about itself, before the client adds its own parts and the policy's.
@@ -25,7 +25,7 @@ pub(crate) async fn list_for_codex(State(app): State<App>, parts: Parts) -> Resp
     let models = match Client::resolve(&app, &parts).await {
         Ok(client) => codex_models(&client),
         Err(Refusal::Suspended(_)) => Vec::new(),
-        Err(Refusal::Unknown) => return nobody().into_response(),
+        Err(Refusal::Unknown) => return Client::nobody().into_response(),
     };
     axum::Json(json!({ "models": models })).into_response()
 }

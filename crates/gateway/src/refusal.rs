@@ -1,12 +1,9 @@
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use provost_web::Error;
+use provost_web::{Error, NOT_ALLOWED};
 use serde_json::json;
 
 use crate::headers::Dialect;
-
-/// The guide's own words for a member who may not use Codex Local. The developer reads exactly this.
-const NOT_ALLOWED: &str = "403 - Unauthorized. Contact your ChatGPT administrator for access.";
 
 /// How many models a refusal lists: enough to see the right spelling, short enough for a terminal.
 const LISTED: usize = 20;

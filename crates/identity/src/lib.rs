@@ -13,6 +13,7 @@ mod sign_in;
 use axum::Router;
 use axum::routing::{get, post};
 pub use bootstrap::{FirstWorkspace, Handover, create_first_workspace, housekeeping, setup_link};
+pub use issuer::CODEX_CLIENT_ID;
 use provost_web::App;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

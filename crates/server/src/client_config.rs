@@ -6,6 +6,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use provost_identity::CODEX_CLIENT_ID;
 use serde::Serialize;
 
 /// What the devices of a fleet need, as data (`--json`). [`ClientConfig::text`] is the same for
@@ -59,9 +60,6 @@ pub struct Variable {
 /// Where a device keeps the private CA's certificate, in the lines that are to be copied.
 const CA_ON_DEVICE: &str = "/etc/codex/provost-ca.pem";
 
-/// The client id that Codex itself uses; the issuer accepts it from every client.
-const CLIENT_ID: &str = "app_EMoamEEZ73f0CkXaXp7hrann";
-
 impl ClientConfig {
     /// For the server at `public_url` (an origin without a slash at its end). `ca` is the
     /// certificate of its private CA, if it uses one.
@@ -94,7 +92,7 @@ impl ClientConfig {
         let oauth = format!(
             "authorization_url = \"{url}/oauth/authorize\"\n\
              token_url = \"{url}/oauth/token\"\n\
-             client_id = \"{CLIENT_ID}\"\n\
+             client_id = \"{CODEX_CLIENT_ID}\"\n\
              scopes = [\"openid\", \"offline_access\"]\n"
         );
         Self {

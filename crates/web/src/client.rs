@@ -31,6 +31,10 @@ pub enum Via {
     AccessToken(AccessTokenId),
 }
 
+/// What the guide says to a member who may not (inventory, Appendix B). Developers read exactly this,
+/// at sign-in and at the model call.
+pub const NOT_ALLOWED: &str = "403 - Unauthorized. Contact your ChatGPT administrator for access.";
+
 /// Why a bearer is nobody.
 #[derive(Debug, Clone)]
 pub enum Refusal {
@@ -44,6 +48,11 @@ impl Client {
     /// Whether the member may.
     pub fn may(&self, permission: Permission) -> bool {
         self.workspace.may(&self.member, permission)
+    }
+
+    /// 401: the client renews its tokens, or asks its member to sign in.
+    pub fn nobody() -> Error {
+        Error::unauthorized("sign in: the token is missing, expired or revoked (`codex login` gets a new one)")
     }
 
     /// Who that is, for events.
@@ -100,8 +109,6 @@ impl FromRequestParts<App> for Client {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
-        Self::resolve(app, parts).await.map_err(|_| {
-            Error::unauthorized("sign in: the token is missing, expired or revoked (`codex login` gets a new one)")
-        })
+        Self::resolve(app, parts).await.map_err(|_| Self::nobody())
     }
 }

@@ -27,7 +27,7 @@ pub use answer::{Created, List};
 pub use app::{App, AppParts};
 pub use body::{Json, PathId, PathIds, Query, name, nullable, optional_text, present};
 pub use caller::{Caller, Principal};
-pub use client::{Client, Refusal, Via};
+pub use client::{Client, NOT_ALLOWED, Refusal, Via};
 pub use cursor::ListQuery;
 pub use door::{Doorway, RequestId, door};
 pub use error::{Error, ErrorBody, Result};

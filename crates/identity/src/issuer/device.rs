@@ -14,12 +14,12 @@ use provost_model::{DeviceLoginId, Permission};
 use provost_store::Store;
 use provost_store::tables::authorization_codes::{self, CodeRow};
 use provost_store::tables::device_logins::{self, DeviceLoginRow, DeviceLoginState};
-use provost_web::{App, Error, Json, Principal, Result, Secret, Session, hash_secret, origin};
+use provost_web::{App, Error, Json, NOT_ALLOWED, Principal, Result, Secret, Session, hash_secret, origin};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::authorize::{CODE_LIFETIME, is_client_id};
-use super::{REFUSED, method};
+use super::method;
 
 /// How long a member has; the client gives up after as long.
 const LIFETIME: SignedDuration = SignedDuration::from_mins(15);
@@ -190,7 +190,7 @@ pub(crate) async fn decide(app: &App, session: &Session, code: &str, decision: D
     change.record(kind, Target::new("device_login", login.id, login.user_code.as_str()), details);
     change.commit().await?;
     if decision == Decision::Approve && !may {
-        return Err(Error::new(StatusCode::FORBIDDEN, "forbidden", REFUSED));
+        return Err(Error::new(StatusCode::FORBIDDEN, "forbidden", NOT_ALLOWED));
     }
     Ok(login)
 }

@@ -11,8 +11,8 @@ pub(crate) mod token;
 mod tokens;
 pub(crate) mod whoami;
 
-/// What the guide says to a member who may not (inventory, Appendix B).
-pub(crate) const REFUSED: &str = "403 - Unauthorized. Contact your ChatGPT administrator for access.";
+/// The client id that Codex itself uses (`client-contract.md` §1.1). Any other is taken as well.
+pub const CODEX_CLIENT_ID: &str = "app_EMoamEEZ73f0CkXaXp7hrann";
 
 /// How a client session began: what `grants.method` holds.
 pub(crate) mod method {

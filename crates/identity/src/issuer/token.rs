@@ -13,15 +13,15 @@ use provost_model::{GrantId, Member, Permission, Workspace};
 use provost_store::Touched;
 use provost_store::tables::authorization_codes::{self, CodeRow};
 use provost_store::tables::grants::{self, GrantRow};
-use provost_web::{App, hash_secret, origin};
+use provost_web::{App, NOT_ALLOWED, hash_secret, origin};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 
 use super::error::OAuthError;
+use super::method;
 use super::request::Parameters;
 use super::tokens::{GRANT_LIFETIME, Tokens, issue};
-use super::{REFUSED, method};
 
 /// How long a replaced refresh token still works: several CLIs that share one home renew at once,
 /// and an answer can be lost on its way (`client-contract.md` §1.5).
@@ -110,16 +110,16 @@ async fn exchange_code(app: &App, from: Origin, request: &Request) -> Result<Tok
 
 /// Whether the member behind a code may be signed in. This is where a refused developer reads why.
 fn admit(app: &App, from: &Origin, code: &CodeRow) -> Result<(Arc<Workspace>, Arc<Member>), OAuthError> {
-    let workspace = app.store.workspace(code.workspace_id).ok_or_else(|| OAuthError::access_denied(REFUSED))?;
+    let workspace = app.store.workspace(code.workspace_id).ok_or_else(|| OAuthError::access_denied(NOT_ALLOWED))?;
     let member = workspace.members.get(&code.member_id).cloned();
-    let member = member.ok_or_else(|| OAuthError::access_denied(REFUSED))?;
+    let member = member.ok_or_else(|| OAuthError::access_denied(NOT_ALLOWED))?;
     let needs_device_code = code.method != method::BROWSER;
     let refusal = if code.method == method::DEVICE_CODE_DENIED {
         Some(("denied", "The sign-in was denied in the browser."))
     } else if !member.active {
-        Some(("suspended", REFUSED))
+        Some(("suspended", NOT_ALLOWED))
     } else if needs_device_code && !workspace.may(&member, Permission::CodexLocalDeviceCode) {
-        Some(("codex.local.device_code", REFUSED))
+        Some(("codex.local.device_code", NOT_ALLOWED))
     } else {
         None
     };

@@ -10,10 +10,8 @@ use provost_web::pages::{Page, alert};
 use provost_web::{App, Query, Result, Session};
 use serde::Deserialize;
 
+use crate::issuer::CODEX_CLIENT_ID;
 use crate::issuer::device::{Decision, decide, find};
-
-/// `client-contract.md` §1.1.
-const CODEX_CLIENT_ID: &str = "app_EMoamEEZ73f0CkXaXp7hrann";
 
 #[derive(Deserialize)]
 pub(crate) struct Typed {
