@@ -2,7 +2,7 @@
 
 use http::request::Parts;
 use provost_model::event::{Actor, EventType};
-use provost_model::{Email, MemberId, WorkspaceId};
+use provost_model::{Email, MemberId, Proof, SignInMethod, WorkspaceId};
 use provost_store::tables::{members, sessions};
 use provost_web::{App, Error, Result, SessionCookie, origin};
 use serde_json::json;
@@ -37,8 +37,8 @@ pub(crate) async fn sign_in(
     for login in &logins {
         let matches = password::verify(password, login.password_hash.as_deref()).await;
         if matches && login.active {
-            let cookie =
-                begin(app, parts, login.workspace_id, login.member_id, &email, json!({ "method": "password" })).await?;
+            let proof = Proof::by(SignInMethod::Password);
+            let cookie = begin(app, parts, login.workspace_id, login.member_id, &email, proof).await?;
             app.sign_ins.forgive(&account);
             return Ok((login.member_id, cookie));
         }
@@ -71,11 +71,20 @@ pub(crate) async fn begin(
     workspace_id: WorkspaceId,
     member_id: MemberId,
     email: &Email,
-    details: serde_json::Value,
+    proof: Proof,
 ) -> Result<SessionCookie> {
-    let cookie = SessionCookie::new(parts, workspace_id, member_id, app.store.clock().now());
+    let workspace = app.store.workspace(workspace_id).ok_or_else(|| Error::unauthorized(REFUSED))?;
+    let cookie = SessionCookie::new(parts, &workspace, member_id, proof, app.store.clock().now());
+    let (hash, row) = &cookie.row;
     let mut change = app.store.change(workspace_id, Actor::member(member_id, email), origin(parts)).await?;
-    sessions::insert(&mut change, &cookie.row.0, &cookie.row.1).await?;
+    sessions::insert(&mut change, hash, row).await?;
+    let mut details = json!({ "method": proof.method, "session_id": row.id });
+    if let Some(factor) = proof.second_factor {
+        details["second_factor"] = json!(factor);
+    }
+    if let Some(connection) = proof.connection_id {
+        details["connection_id"] = json!(connection);
+    }
     change.record(EventType::SignInSucceeded, None, details);
     change.commit().await?;
     Ok(cookie)

@@ -59,6 +59,11 @@ catalogue! {
     GroupMemberAdded = "group.member_added";
     /// A member was removed from a group.
     GroupMemberRemoved = "group.member_removed";
+    /// Members were added to and removed from a group at once, by the identity provider; details
+    /// hold how many, and whom.
+    GroupMembersUpdated = "group.members_updated";
+    /// Everything that a member who left had running was ended; details hold the receipt.
+    MemberDeprovisioned = "member.deprovisioned";
     /// A role was created.
     RoleCreated = "role.created";
     /// A role was changed.
@@ -91,6 +96,30 @@ catalogue! {
     AccessTokenCreated = "access_token.created";
     /// An access token was revoked.
     AccessTokenRevoked = "access_token.revoked";
+    /// An access token got a new secret; the old one works for a while longer.
+    AccessTokenRotated = "access_token.rotated";
+    /// An API key was asked for, and waits for a second person.
+    ApiKeyRequested = "api_key.requested";
+    /// A second person approved an API key.
+    ApiKeyApproved = "api_key.approved";
+    /// A second person denied an API key, or whoever asked for it took it back.
+    ApiKeyDenied = "api_key.denied";
+    /// An API key was changed: its name, or the addresses that it works from.
+    ApiKeyUpdated = "api_key.updated";
+    /// An API key got a new secret; the old one works for a while longer.
+    ApiKeyRotated = "api_key.rotated";
+    /// A secret of ours was reported as found where it does not belong; details hold what was done.
+    CredentialLeaked = "credential.leaked";
+    /// A workload identity was created.
+    WorkloadIdentityCreated = "workload_identity.created";
+    /// A workload identity was changed.
+    WorkloadIdentityUpdated = "workload_identity.updated";
+    /// A workload identity was deleted.
+    WorkloadIdentityDeleted = "workload_identity.deleted";
+    /// A workload exchanged its token for access.
+    WorkloadSignedIn = "workload.signed_in";
+    /// A workload was refused; details hold why.
+    WorkloadRefused = "workload.refused";
     /// An API key was created.
     ApiKeyCreated = "api_key.created";
     /// An API key was revoked.
@@ -101,6 +130,26 @@ catalogue! {
     SignInFailed = "sign_in.failed";
     /// Somebody signed out of the console.
     SignedOut = "sign_in.ended";
+    /// A session was ended by its member elsewhere, or by an admin.
+    SessionRevoked = "session.revoked";
+    /// A member added a second factor.
+    SecondFactorAdded = "second_factor.added";
+    /// A second factor was removed, by its member or by an admin.
+    SecondFactorRemoved = "second_factor.removed";
+    /// A member made new recovery codes; the earlier ones stopped working.
+    RecoveryCodesCreated = "recovery_codes.created";
+    /// A connection to an identity provider was created.
+    ConnectionCreated = "connection.created";
+    /// A connection to an identity provider was changed.
+    ConnectionUpdated = "connection.updated";
+    /// A connection to an identity provider was deleted.
+    ConnectionDeleted = "connection.deleted";
+    /// A domain was added, to be verified.
+    DomainCreated = "domain.created";
+    /// A domain was verified.
+    DomainVerified = "domain.verified";
+    /// A domain was removed.
+    DomainDeleted = "domain.deleted";
     /// A client signed in; details hold how (device code, browser) and which client.
     ClientSignedIn = "client.signed_in";
     /// A client was refused a sign-in or a token; details hold why.

@@ -110,6 +110,18 @@ ids! {
     EventId, "evt_", "event";
     /// A device sign-in that waits for its member.
     DeviceLoginId, "dev_", "device sign-in";
+    /// A member's session in the browser (the cookie is its secret, this is its name).
+    SessionId, "ses_", "session";
+    /// A connection to an identity provider.
+    ConnectionId, "conn_", "connection";
+    /// An e-mail domain of the workspace.
+    DomainId, "dom_", "domain";
+    /// A second factor of a member.
+    SecondFactorId, "mfa_", "second factor";
+    /// The receipt of a deprovisioning.
+    DeprovisionId, "dep_", "deprovisioning";
+    /// A workload identity: whose tokens may be exchanged for access.
+    WorkloadIdentityId, "wid_", "workload identity";
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Permission, PermissionSet};
+use crate::{MemberId, Permission, PermissionSet};
 
 /// The settings of a workspace. A toggle that is on grants its permission to every member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -31,6 +31,30 @@ pub struct Settings {
     pub store_content: bool,
     /// How long events are kept, in days.
     pub retention_days: u32,
+    /// Members sign in through the workspace's identity provider only; but for the owners named
+    /// in `break_glass_owner_ids`.
+    pub sso_required: bool,
+    /// Owners who may sign in with a password when the identity provider is required, and away.
+    pub break_glass_owner_ids: Vec<MemberId>,
+    /// A new API key works only when a second person has approved it.
+    pub api_key_approval: bool,
+    /// What becomes of API keys whose maker leaves.
+    pub leaver_api_keys: LeaverApiKeys,
+    /// A session ends after so many minutes without use.
+    pub session_idle_minutes: u32,
+    /// A session ends after so many hours whatever happens.
+    pub session_max_hours: u32,
+}
+
+/// What becomes of the API keys that somebody made who leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaverApiKeys {
+    /// They are listed in the receipt, and an owner decides.
+    #[default]
+    Keep,
+    /// They are revoked with everything else.
+    Revoke,
 }
 
 impl Default for Settings {
@@ -49,6 +73,12 @@ impl Default for Settings {
             require_mfa: false,
             store_content: false,
             retention_days: 30,
+            sso_required: false,
+            break_glass_owner_ids: Vec::new(),
+            api_key_approval: false,
+            leaver_api_keys: LeaverApiKeys::Keep,
+            session_idle_minutes: 24 * 60,
+            session_max_hours: 7 * 24,
         }
     }
 }

@@ -8,7 +8,15 @@ use crate::db::{Db, Tx};
 use crate::{Error, Result};
 
 /// In order; one that has landed is never edited.
-const MIGRATIONS: &[(&str, &str)] = &[("0001_first", include_str!("../migrations/0001_first.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_first", include_str!("../migrations/0001_first.sql")),
+    ("0002_sessions", include_str!("../migrations/0002_sessions.sql")),
+    ("0003_connections", include_str!("../migrations/0003_connections.sql")),
+    ("0004_scim", include_str!("../migrations/0004_scim.sql")),
+    ("0005_second_factors", include_str!("../migrations/0005_second_factors.sql")),
+    ("0006_deprovisions", include_str!("../migrations/0006_deprovisions.sql")),
+    ("0007_keys", include_str!("../migrations/0007_keys.sql")),
+];
 
 /// Any number will do, as long as only Provost uses it: "PROV".
 const POSTGRES_LOCK: &str = "SELECT pg_advisory_xact_lock(1347571542)";

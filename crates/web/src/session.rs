@@ -7,16 +7,12 @@ use http::request::Parts;
 use http::uri::Scheme;
 use http::{HeaderValue, StatusCode};
 use jiff::{SignedDuration, Timestamp};
-use provost_model::TokenHash;
+use provost_model::{MemberId, Proof, SessionId, Settings, TokenHash, Workspace};
 use provost_store::tables::sessions::{self, SessionRow};
 
 use crate::client::bearer;
 use crate::{App, Caller, Error, Principal, Secret, hash_secret, origin};
 
-/// A session ends after so long without use.
-const IDLE: SignedDuration = SignedDuration::from_hours(24);
-/// A session ends after so long whatever happens.
-const ABSOLUTE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Its use is noted this often.
 const NOTE_USE_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
@@ -34,6 +30,10 @@ pub struct Session {
     pub hash: TokenHash,
     /// What a write must carry.
     pub csrf_token: String,
+    /// Its id.
+    pub id: SessionId,
+    /// How its member proved who they are.
+    pub proof: Proof,
 }
 
 /// A session that was just begun.
@@ -48,22 +48,24 @@ pub struct SessionCookie {
 
 impl SessionCookie {
     /// Begins a session of a member.
-    pub fn new(
-        parts: &Parts,
-        workspace_id: provost_model::WorkspaceId,
-        member_id: provost_model::MemberId,
-        now: Timestamp,
-    ) -> Self {
+    pub fn new(parts: &Parts, workspace: &Workspace, member_id: MemberId, proof: Proof, now: Timestamp) -> Self {
         let secret = Secret::new("");
         let csrf_token = Secret::new("").text;
+        let from = origin(parts);
+        let lifetime = SignedDuration::from_hours(i64::from(workspace.settings.session_max_hours));
         let row = SessionRow {
-            workspace_id,
+            id: SessionId::new(now),
+            workspace_id: workspace.id,
             member_id,
             csrf_token: csrf_token.clone(),
+            proof,
+            ip: from.ip.unwrap_or_default(),
+            user_agent: from.user_agent.unwrap_or_default(),
+            created_at: now,
             last_used_at: now,
-            expires_at: now + ABSOLUTE,
+            expires_at: now + lifetime,
         };
-        let header = cookie(parts, &secret.text, ABSOLUTE.as_secs());
+        let header = cookie(parts, &secret.text, lifetime.as_secs());
         Self { header, csrf_token, row: (secret.hash, row) }
     }
 
@@ -77,6 +79,16 @@ fn cookie(parts: &Parts, value: &str, seconds: i64) -> HeaderValue {
     let (name, secure) = if is_tls(parts) { (SECURE_NAME, "; Secure") } else { (PLAIN_NAME, "") };
     let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
     HeaderValue::try_from(text).expect("a secret is plain ASCII")
+}
+
+/// Whether a session has not ended by itself. The limits of now count, also for sessions that began
+/// under others.
+fn is_live(settings: &Settings, session: &SessionRow, now: Timestamp) -> bool {
+    let idle = SignedDuration::from_mins(i64::from(settings.session_idle_minutes));
+    let longest = SignedDuration::from_hours(i64::from(settings.session_max_hours));
+    now < session.expires_at
+        && now.duration_since(session.created_at) < longest
+        && now.duration_since(session.last_used_at) < idle
 }
 
 fn is_tls(parts: &Parts) -> bool {
@@ -98,11 +110,11 @@ impl Session {
         };
         let hash = hash_secret(secret);
         let now = app.store.clock().now();
-        let row = sessions::get(&mut app.store.read().await?, &hash).await?;
-        let Some(row) = row.filter(|row| row.expires_at > now && now.duration_since(row.last_used_at) < IDLE) else {
-            return Ok(None);
-        };
+        let Some(row) = sessions::get(&mut app.store.read().await?, &hash).await? else { return Ok(None) };
         let Some(workspace) = app.store.workspace(row.workspace_id) else { return Ok(None) };
+        if !is_live(&workspace.settings, &row, now) {
+            return Ok(None);
+        }
         let Some(member) = workspace.members.get(&row.member_id).filter(|member| member.active).cloned() else {
             return Ok(None);
         };
@@ -112,7 +124,7 @@ impl Session {
             tx.commit().await?;
         }
         let caller = Caller { workspace, principal: Principal::Member(member), origin: origin(parts) };
-        Ok(Some(Self { caller, hash, csrf_token: row.csrf_token }))
+        Ok(Some(Self { caller, hash, csrf_token: row.csrf_token, id: row.id, proof: row.proof }))
     }
 
     /// The session of a request to the API, whose writes carry the CSRF token in their header.

@@ -2,8 +2,8 @@
 
 use axum::extract::State;
 use http::HeaderMap;
-use provost_model::Settings;
 use provost_model::event::{EventType, Target};
+use provost_model::{LeaverApiKeys, MemberId, Settings};
 use provost_store::Touched;
 use provost_store::tables::workspaces;
 use provost_web::{AnyMember, App, Error, ErrorBody, Etag, Json, Permit, Result, name, nullable, permits, present};
@@ -42,6 +42,20 @@ pub(crate) struct SettingsPatch {
     store_content: Option<bool>,
     #[serde(default, deserialize_with = "present")]
     retention_days: Option<u32>,
+    #[serde(default, deserialize_with = "present")]
+    sso_required: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
+    break_glass_owner_ids: Option<Vec<MemberId>>,
+    #[serde(default, deserialize_with = "present")]
+    api_key_approval: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
+    leaver_api_keys: Option<LeaverApiKeys>,
+    /// 5 to 10080.
+    #[serde(default, deserialize_with = "present")]
+    session_idle_minutes: Option<u32>,
+    /// 1 to 720.
+    #[serde(default, deserialize_with = "present")]
+    session_max_hours: Option<u32>,
 }
 
 impl SettingsPatch {
@@ -53,6 +67,14 @@ impl SettingsPatch {
         if self.retention_days.is_some_and(|days| !(1..=3_650).contains(&days)) {
             let message = "events are kept for 1 to 3650 days";
             return Err(Error::invalid("retention_days", "out_of_range", message));
+        }
+        if self.session_idle_minutes.is_some_and(|minutes| !(5..=10_080).contains(&minutes)) {
+            let message = "a session ends after 5 to 10080 minutes without use";
+            return Err(Error::invalid("session_idle_minutes", "out_of_range", message));
+        }
+        if self.session_max_hours.is_some_and(|hours| !(1..=720).contains(&hours)) {
+            let message = "a session ends after 1 to 720 hours whatever happens";
+            return Err(Error::invalid("session_max_hours", "out_of_range", message));
         }
         Ok(Settings {
             name: self.name.map_or_else(|| Ok(to.name.clone()), |text| name("name", &text, 100))?,
@@ -67,6 +89,12 @@ impl SettingsPatch {
             require_mfa: self.require_mfa.unwrap_or(to.require_mfa),
             store_content: self.store_content.unwrap_or(to.store_content),
             retention_days: self.retention_days.unwrap_or(to.retention_days),
+            sso_required: self.sso_required.unwrap_or(to.sso_required),
+            break_glass_owner_ids: self.break_glass_owner_ids.unwrap_or_else(|| to.break_glass_owner_ids.clone()),
+            api_key_approval: self.api_key_approval.unwrap_or(to.api_key_approval),
+            leaver_api_keys: self.leaver_api_keys.unwrap_or(to.leaver_api_keys),
+            session_idle_minutes: self.session_idle_minutes.unwrap_or(to.session_idle_minutes),
+            session_max_hours: self.session_max_hours.unwrap_or(to.session_max_hours),
         })
     }
 }

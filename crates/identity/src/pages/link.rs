@@ -7,7 +7,7 @@ use http::StatusCode;
 use http::request::Parts;
 use maud::html;
 use provost_model::event::{Actor, EventType, Target};
-use provost_model::{Email, MemberId, WorkspaceId};
+use provost_model::{Email, MemberId, Proof, SignInMethod, WorkspaceId};
 use provost_store::tables::{links, members};
 use provost_web::pages::{Page, alert};
 use provost_web::{App, Error, Result, hash_secret, origin};
@@ -49,7 +49,7 @@ pub(crate) async fn submit(
     members::set_password(&mut change, ws, member, &hashed).await?;
     change.record(EventType::MemberJoined, Target::new("member", member, email.as_str()), json!({}));
     change.commit().await?;
-    let cookie = sign_in::begin(&app, &parts, ws, member, &email, json!({ "method": "link" })).await?;
+    let cookie = sign_in::begin(&app, &parts, ws, member, &email, Proof::by(SignInMethod::Link)).await?;
     Ok(redirect_with("/", cookie.header))
 }
 

@@ -5,12 +5,11 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 use maud::html;
-use provost_model::Email;
+use provost_model::{Email, Proof, SignInMethod};
 use provost_store::tables::links;
 use provost_web::pages::{Page, alert};
 use provost_web::{App, Error, Result, hash_secret, name, origin};
 use serde::Deserialize;
-use serde_json::json;
 
 use super::link::new_password;
 use super::redirect_with;
@@ -47,8 +46,8 @@ pub(crate) async fn submit(
     };
     let made = create_first_workspace(&app.store, &workspace, &email, Some(hashed), origin(&parts)).await?;
     let Some(made) = made else { return Ok(closed()) };
-    let details = json!({ "method": "setup" });
-    let cookie = sign_in::begin(&app, &parts, made.workspace_id, made.owner_id, &email, details).await?;
+    let proof = Proof::by(SignInMethod::Setup);
+    let cookie = sign_in::begin(&app, &parts, made.workspace_id, made.owner_id, &email, proof).await?;
     Ok(redirect_with("/", cookie.header))
 }
 

@@ -113,5 +113,11 @@ from_ids!(
     ApiKeyId,
     GrantId,
     EventId,
-    DeviceLoginId
+    DeviceLoginId,
+    SessionId,
+    ConnectionId,
+    DomainId,
+    SecondFactorId,
+    DeprovisionId,
+    WorkloadIdentityId
 );

@@ -1,20 +1,30 @@
 //! Members signed in to the pages and the admin API with a cookie.
 
 use jiff::Timestamp;
-use provost_model::{MemberId, TokenHash, WorkspaceId};
+use provost_model::{MemberId, Proof, SessionId, TokenHash, WorkspaceId};
 
 use crate::Result;
-use crate::db::Tx;
+use crate::db::{Row, Tx};
 
 /// A session.
 #[derive(Debug, Clone)]
 pub struct SessionRow {
+    /// Its id.
+    pub id: SessionId,
     /// Where.
     pub workspace_id: WorkspaceId,
     /// Who.
     pub member_id: MemberId,
     /// What writes must carry in `x-csrf-token`.
     pub csrf_token: String,
+    /// How its member proved who they are.
+    pub proof: Proof,
+    /// From which address it began.
+    pub ip: String,
+    /// Which browser.
+    pub user_agent: String,
+    /// When it began.
+    pub created_at: Timestamp,
     /// When it was last used, to the minute.
     pub last_used_at: Timestamp,
     /// When it ends whatever happens.
@@ -23,13 +33,21 @@ pub struct SessionRow {
 
 /// Adds a session.
 pub async fn insert(tx: &mut Tx, hash: &TokenHash, session: &SessionRow) -> Result<()> {
-    let sql = "INSERT INTO sessions (hash, workspace_id, member_id, csrf_token, created_at, last_used_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $5, $6)";
+    let sql = "INSERT INTO sessions (hash, id, workspace_id, member_id, csrf_token, method, second_factor,
+            connection_id, ip, user_agent, created_at, last_used_at, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     let args = [
         hash.into(),
+        session.id.into(),
         session.workspace_id.into(),
         session.member_id.into(),
         session.csrf_token.as_str().into(),
+        session.proof.method.as_str().into(),
+        session.proof.second_factor.map(|factor| factor.as_str().to_owned()).into(),
+        session.proof.connection_id.into(),
+        session.ip.as_str().into(),
+        session.user_agent.as_str().into(),
+        session.created_at.into(),
         session.last_used_at.into(),
         session.expires_at.into(),
     ];
@@ -40,14 +58,26 @@ pub async fn insert(tx: &mut Tx, hash: &TokenHash, session: &SessionRow) -> Resu
 /// The session behind a cookie.
 pub async fn get(tx: &mut Tx, hash: &TokenHash) -> Result<Option<SessionRow>> {
     let row = tx.row("SELECT * FROM sessions WHERE hash = $1", [hash.into()]).await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(SessionRow {
+    row.map(|row| read(&row)).transpose()
+}
+
+fn read(row: &Row) -> Result<SessionRow> {
+    Ok(SessionRow {
+        id: row.parse("id")?,
         workspace_id: row.parse("workspace_id")?,
         member_id: row.parse("member_id")?,
         csrf_token: row.text("csrf_token")?,
+        proof: Proof {
+            method: row.parse("method")?,
+            second_factor: row.opt_parse("second_factor")?,
+            connection_id: row.opt_parse("connection_id")?,
+        },
+        ip: row.text("ip")?,
+        user_agent: row.text("user_agent")?,
+        created_at: row.time("created_at")?,
         last_used_at: row.time("last_used_at")?,
         expires_at: row.time("expires_at")?,
-    }))
+    })
 }
 
 /// Notes that a session was used.

@@ -3,15 +3,17 @@
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use provost_model::event::{Actor, EventType, Origin};
 use provost_model::{
-    BuiltinRole, Email, GroupId, GroupSource, MemberId, Model, PermissionSet, PolicyId, RoleId, UpstreamId, WorkspaceId,
+    BuiltinRole, Email, FactorKind, GroupId, GroupSource, MemberId, Model, PermissionSet, PolicyId, Proof, RoleId,
+    SessionId, SignInMethod, UpstreamId, WorkspaceId,
 };
 use provost_store::tables::groups::GroupRow;
 use provost_store::tables::members::{self, MemberRow};
 use provost_store::tables::policies::PolicyRow;
 use provost_store::tables::roles::RoleRow;
+use provost_store::tables::sessions::SessionRow;
 use provost_store::tables::upstreams::UpstreamRow;
 use provost_store::tables::{Page, groups};
 use provost_store::{Change, Result, Store, Touched};
@@ -129,5 +131,21 @@ pub(crate) async fn eventually(patience: Duration, what: &str, mut so: impl FnMu
     while !so() {
         assert!(start.elapsed() < patience, "not within {patience:?}: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A session of a member.
+pub(crate) fn session(ws: WorkspaceId, member_id: MemberId, now: Timestamp) -> SessionRow {
+    SessionRow {
+        id: SessionId::new(now),
+        workspace_id: ws,
+        member_id,
+        csrf_token: "csrf".to_owned(),
+        proof: Proof::by(SignInMethod::Password).and(FactorKind::Totp),
+        ip: "192.0.2.1".to_owned(),
+        user_agent: "a browser".to_owned(),
+        created_at: now,
+        last_used_at: now,
+        expires_at: now + SignedDuration::from_mins(1),
     }
 }

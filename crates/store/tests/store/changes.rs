@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
-use provost_model::Settings;
 use provost_model::event::{Actor, EventType, Origin};
+use provost_model::{LeaverApiKeys, MemberId, Settings};
 use provost_store::ledger::{self, Filter};
 use provost_store::tables::{members, upstreams, workspaces};
 use provost_store::{Error, Touched};
@@ -188,6 +188,12 @@ fn settings_are_kept_whole() {
             require_mfa: true,
             store_content: true,
             retention_days: 3_650,
+            sso_required: true,
+            break_glass_owner_ids: vec![MemberId::new(store.clock().now())],
+            api_key_approval: true,
+            leaver_api_keys: LeaverApiKeys::Revoke,
+            session_idle_minutes: 5,
+            session_max_hours: 1,
         };
         let mut changing = change(&store, ws).await?;
         workspaces::set_settings(&mut changing, ws, &settings).await?;

@@ -4,10 +4,9 @@ use jiff::SignedDuration;
 use provost_model::{Permission, PermissionSet, PolicyRule};
 use provost_store::Touched;
 use provost_store::tables::links::LinkRow;
-use provost_store::tables::sessions::SessionRow;
 use provost_store::tables::{groups, links, members, policies, policy_rules, roles, sessions, workspaces};
 
-use crate::acts::{EVERYTHING, add_group, add_member, change, commit, policy, role, workspace};
+use crate::acts::{EVERYTHING, add_group, add_member, change, commit, policy, role, session, workspace};
 use crate::database::on_both;
 
 #[test]
@@ -23,9 +22,7 @@ fn a_deleted_member_leaves_its_groups_roles_and_sessions() {
         roles::assign_to_member(&mut giving, role.id, member).await?;
         groups::add_member(&mut giving, ws, group, member).await?;
         let expires_at = now + SignedDuration::from_hours(1);
-        let csrf_token = String::new();
-        let session = SessionRow { workspace_id: ws, member_id: member, csrf_token, last_used_at: now, expires_at };
-        sessions::insert(&mut giving, &[1; 32], &session).await?;
+        sessions::insert(&mut giving, &[1; 32], &session(ws, member, now)).await?;
         links::insert(&mut giving, &[2; 32], LinkRow { member: Some((ws, member)), expires_at }, now).await?;
         giving.touch(Touched::Role(role.id));
         giving.touch(Touched::Member(member));

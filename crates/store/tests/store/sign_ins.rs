@@ -2,7 +2,7 @@
 //! until it ends.
 
 use jiff::SignedDuration;
-use provost_model::{DeviceLoginId, GrantId, WorkspaceId};
+use provost_model::{DeviceLoginId, GrantId, SessionId, WorkspaceId};
 use provost_store::tables::authorization_codes::{self, CodeRow};
 use provost_store::tables::device_logins::{self, DeviceLoginRow, DeviceLoginState};
 use provost_store::tables::grants::{self, GrantRow};
@@ -12,7 +12,7 @@ use provost_store::tables::sessions::{self, SessionRow};
 use provost_store::tables::signing_keys::{self, SigningKeyRow};
 use provost_store::{Error, Result, Store};
 
-use crate::acts::{add_member, assert_same, workspace};
+use crate::acts::{add_member, assert_same, session, workspace};
 use crate::database::on_both;
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -28,16 +28,11 @@ fn a_session() {
         let store = database.open().await?;
         let (ws, member) = somebody(&store).await?;
         let now = store.clock().now();
-        let session = SessionRow {
-            workspace_id: ws,
-            member_id: member,
-            csrf_token: "csrf".to_owned(),
-            last_used_at: now,
-            expires_at: now + MINUTE,
-        };
+        let session = session(ws, member, now);
         let mut tx = store.write().await?;
-        for n in 1..=4 {
-            sessions::insert(&mut tx, &[n; 32], &session).await?;
+        sessions::insert(&mut tx, &[1; 32], &session).await?;
+        for n in 2..=4 {
+            sessions::insert(&mut tx, &[n; 32], &SessionRow { id: SessionId::new(now), ..session.clone() }).await?;
         }
         assert_same(sessions::get(&mut tx, &[1; 32]).await?, Some(session.clone()));
         assert_same(sessions::get(&mut tx, &[9; 32]).await?, None);

@@ -1,0 +1,1 @@
+-- Identity providers: connections, domains, who is who there.
