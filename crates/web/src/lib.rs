@@ -10,6 +10,7 @@ mod cursor;
 mod door;
 mod error;
 mod etag;
+pub mod fetch;
 mod idempotency;
 mod keys;
 mod last_use;
