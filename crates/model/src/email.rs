@@ -25,6 +25,12 @@ impl Email {
         &self.0
     }
 
+    /// Its domain, as it is compared.
+    pub fn domain(&self) -> String {
+        let key = self.key();
+        key.rsplit_once('@').map(|(_, domain)| domain.to_owned()).unwrap_or_default()
+    }
+
     /// What is compared: Unicode form NFKC, lower case.
     pub fn key(&self) -> String {
         name_key(&self.0)

@@ -30,7 +30,7 @@ pub use id::*;
 pub use member::{BuiltinRole, Member};
 pub use permission::{Permission, PermissionSet, UnknownPermission};
 pub use policy::{Bundle, Considered, DecidedBy, Lookup, Policy, PolicyRule, PolicyRules};
-pub use proof::{FactorKind, Proof, SignInMethod};
+pub use proof::{FactorKind, Proof, Protocol, SignInMethod};
 pub use role::Role;
 pub use settings::{LeaverApiKeys, Settings};
 pub use upstream::{Model, ModelRoute, Upstream};

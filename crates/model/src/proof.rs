@@ -91,3 +91,12 @@ words! {
     /// A recovery code: works once.
     RecoveryCode = "recovery_code";
 }
+
+words! {
+    /// What an identity provider speaks.
+    Protocol, "protocol":
+    /// OpenID Connect.
+    Oidc = "oidc";
+    /// SAML 2.0.
+    Saml = "saml";
+}

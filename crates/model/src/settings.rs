@@ -84,6 +84,12 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Whether a member may sign in with what we keep of them (a password, a passkey, a link), rather
+    /// than through the workspace's identity provider.
+    pub fn may_sign_in_here(&self, member: MemberId) -> bool {
+        !self.sso_required || self.break_glass_owner_ids.contains(&member)
+    }
+
     /// Each toggle: its name, whether it is on, and the permission that it grants.
     pub fn toggles(&self) -> [(&'static str, bool, Permission); 7] {
         use Permission::*;

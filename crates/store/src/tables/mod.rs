@@ -5,12 +5,16 @@
 pub mod access_tokens;
 pub mod api_keys;
 pub mod authorization_codes;
+pub mod connections;
 pub mod device_logins;
+pub mod domains;
 pub mod grants;
 pub mod groups;
 pub mod idempotency_keys;
+pub mod identities;
 pub mod links;
 pub mod members;
+pub mod oidc_sign_ins;
 pub mod policies;
 pub mod policy_rules;
 pub mod roles;

@@ -1,0 +1,37 @@
+//! Members as identity providers know them.
+
+use jiff::Timestamp;
+use provost_model::{ConnectionId, MemberId, WorkspaceId};
+
+use crate::Result;
+use crate::db::Tx;
+
+/// The member behind a subject.
+pub async fn member(tx: &mut Tx, ws: WorkspaceId, id: ConnectionId, subject: &str) -> Result<Option<MemberId>> {
+    let sql = "SELECT member_id FROM identities WHERE workspace_id = $1 AND connection_id = $2 AND subject = $3";
+    let row = tx.row(sql, [ws.into(), id.into(), subject.into()]).await?;
+    row.map(|row| row.parse("member_id")).transpose()
+}
+
+/// The subject by which a connection knows a member.
+pub async fn subject(tx: &mut Tx, ws: WorkspaceId, id: ConnectionId, member: MemberId) -> Result<Option<String>> {
+    let sql = "SELECT subject FROM identities WHERE workspace_id = $1 AND connection_id = $2 AND member_id = $3";
+    let row = tx.row(sql, [ws.into(), id.into(), member.into()]).await?;
+    row.map(|row| row.text("subject")).transpose()
+}
+
+/// Notes who a subject is, and that it was seen.
+pub async fn note(
+    tx: &mut Tx,
+    ws: WorkspaceId,
+    id: ConnectionId,
+    subject: &str,
+    member: MemberId,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "INSERT INTO identities (connection_id, subject, workspace_id, member_id, created_at, last_used_at)
+        VALUES ($1, $2, $3, $4, $5, $5)
+        ON CONFLICT (connection_id, subject) DO UPDATE SET last_used_at = excluded.last_used_at";
+    tx.execute(sql, [id.into(), subject.into(), ws.into(), member.into(), now.into()]).await?;
+    Ok(())
+}
