@@ -9,6 +9,7 @@ pub mod connections;
 pub mod device_logins;
 pub mod domains;
 pub mod grants;
+pub mod group_members;
 pub mod groups;
 pub mod idempotency_keys;
 pub mod identities;
@@ -18,6 +19,8 @@ pub mod oidc_sign_ins;
 pub mod policies;
 pub mod policy_rules;
 pub mod roles;
+pub mod scim_groups;
+pub mod scim_users;
 pub mod sessions;
 pub mod signing_keys;
 pub mod upstreams;
@@ -28,6 +31,15 @@ pub mod workspaces;
 pub struct Page {
     /// The last id of the page before; none for the first page.
     pub after: Option<String>,
+    /// At most so many rows.
+    pub limit: u32,
+}
+
+/// A page of a list by its place: so many are skipped (SCIM's `startIndex` less one), so many follow.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Offset {
+    /// So many rows are left out.
+    pub skip: i64,
     /// At most so many rows.
     pub limit: u32,
 }
