@@ -9,9 +9,10 @@ mod links;
 mod pages;
 mod password;
 mod sign_in;
+mod sso;
 
-use axum::Router;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 pub use bootstrap::{FirstWorkspace, Handover, create_first_workspace, housekeeping, setup_link};
 pub use issuer::CODEX_CLIENT_ID;
 use provost_web::App;
@@ -41,6 +42,11 @@ pub fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(access_tokens::delete))
         .routes(routes!(api_keys::list, api_keys::create))
         .routes(routes!(api_keys::delete))
+        .routes(routes!(connections::list, connections::create))
+        .routes(routes!(connections::show, connections::update, connections::delete))
+        .routes(routes!(domains::list, domains::create))
+        .routes(routes!(domains::delete))
+        .routes(routes!(domains::verify))
         .routes(routes!(device_logins::approve))
         .routes(routes!(device_logins::deny))
 }
@@ -58,6 +64,14 @@ pub fn issuer_routes() -> Router<App> {
         .route("/api/accounts/deviceauth/usercode", post(device::start))
         .route("/api/accounts/deviceauth/token", post(device::poll))
         .route("/api/accounts/v1/user-auth-credential/whoami", get(whoami::show))
+}
+
+/// The ways in and out through an identity provider.
+pub fn sso_routes() -> Router<App> {
+    Router::new()
+        .route("/sign-in/sso/{id}", get(sso::begin))
+        .route("/sign-in/oidc/callback", get(sso::oidc::callback))
+        .layer(Extension(sso::oidc::Providers::default()))
 }
 
 /// The pages of this room.

@@ -1,8 +1,10 @@
 //! Signing in with e-mail and password: for the API and the page alike.
 
+use http::StatusCode;
 use http::request::Parts;
 use provost_model::event::{Actor, EventType};
 use provost_model::{Email, MemberId, Proof, SignInMethod, WorkspaceId};
+use provost_store::Change;
 use provost_store::tables::{members, sessions};
 use provost_web::{App, Error, Result, SessionCookie, origin};
 use serde_json::json;
@@ -36,20 +38,30 @@ pub(crate) async fn sign_in(
     }
     for login in &logins {
         let matches = password::verify(password, login.password_hash.as_deref()).await;
-        if matches && login.active {
+        let may_sign_in_here = app
+            .store
+            .workspace(login.workspace_id)
+            .is_some_and(|workspace| workspace.settings.may_sign_in_here(login.member_id));
+        if matches && login.active && may_sign_in_here {
             let proof = Proof::by(SignInMethod::Password);
             let cookie = begin(app, parts, login.workspace_id, login.member_id, &email, proof).await?;
             app.sign_ins.forgive(&account);
             return Ok((login.member_id, cookie));
         }
         let reason = match (matches, login.active) {
-            (true, _) => "suspended",
+            (true, true) => "sso_required",
+            (true, false) => "suspended",
             (false, _) if login.password_hash.is_none() => "no_password",
             _ => "wrong_password",
         };
         let actor = Actor::anonymous(Some(email.to_string()));
         let details = json!({ "method": "password", "reason": reason });
         app.store.record(login.workspace_id, EventType::SignInFailed, actor, origin(parts), None, details);
+        if reason == "sso_required" {
+            // Who knows the password may know this.
+            let message = "this workspace signs in through its identity provider: choose it on the sign-in page";
+            return Err(Error::new(StatusCode::FORBIDDEN, "sso_required", message));
+        }
     }
     Err(Error::unauthorized(REFUSED))
 }
@@ -73,11 +85,24 @@ pub(crate) async fn begin(
     email: &Email,
     proof: Proof,
 ) -> Result<SessionCookie> {
-    let workspace = app.store.workspace(workspace_id).ok_or_else(|| Error::unauthorized(REFUSED))?;
-    let cookie = SessionCookie::new(parts, &workspace, member_id, proof, app.store.clock().now());
-    let (hash, row) = &cookie.row;
     let mut change = app.store.change(workspace_id, Actor::member(member_id, email), origin(parts)).await?;
-    sessions::insert(&mut change, hash, row).await?;
+    let cookie = open(&mut change, app, parts, member_id, proof).await?;
+    change.commit().await?;
+    Ok(cookie)
+}
+
+/// Begins a session as part of a change, whose actor is the member.
+pub(crate) async fn open(
+    change: &mut Change,
+    app: &App,
+    parts: &Parts,
+    member_id: MemberId,
+    proof: Proof,
+) -> Result<SessionCookie> {
+    let workspace = app.store.workspace(change.workspace_id()).ok_or_else(|| Error::unauthorized(REFUSED))?;
+    let cookie = SessionCookie::new(parts, &workspace, member_id, proof, change.at());
+    let (hash, row) = &cookie.row;
+    sessions::insert(change, hash, row).await?;
     let mut details = json!({ "method": proof.method, "session_id": row.id });
     if let Some(factor) = proof.second_factor {
         details["second_factor"] = json!(factor);
@@ -85,7 +110,9 @@ pub(crate) async fn begin(
     if let Some(connection) = proof.connection_id {
         details["connection_id"] = json!(connection);
     }
+    if proof.connection_id.is_none() && workspace.settings.sso_required {
+        details["break_glass"] = json!(true);
+    }
     change.record(EventType::SignInSucceeded, None, details);
-    change.commit().await?;
     Ok(cookie)
 }

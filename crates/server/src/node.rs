@@ -94,6 +94,7 @@ impl Node {
             last_use: LastUse::default(),
             http: outgoing_client(&config.limits, upstream_addresses)?,
             upstream_addresses,
+            dns_server: config.network.dns_server,
             sign_ins: RateLimit::per_minute(per_minute),
             guesses: RateLimit::per_minute(per_minute),
             store,

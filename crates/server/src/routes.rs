@@ -29,6 +29,7 @@ pub fn service(app: App) -> Doorway {
     let limited = Router::new()
         .merge(admin_api)
         .merge(provost_identity::issuer_routes())
+        .merge(provost_identity::sso_routes())
         .merge(provost_identity::page_routes())
         .route("/assets/site.css", get(pages::style_sheet))
         .route("/assets/icon.svg", get(pages::icon))

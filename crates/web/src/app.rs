@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ pub struct AppParts {
     pub http: reqwest::Client,
     /// Which addresses `http` dials: what its resolver does not see, who accepts a URL checks.
     pub upstream_addresses: UpstreamAddresses,
+    /// The name server that domains are verified with; none is this machine's.
+    pub dns_server: Option<SocketAddr>,
     /// When tokens and keys were last used.
     pub last_use: LastUse,
     /// Slows down who guesses passwords, per account and per address.

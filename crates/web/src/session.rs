@@ -118,6 +118,10 @@ impl Session {
         let Some(member) = workspace.members.get(&row.member_id).filter(|member| member.active).cloned() else {
             return Ok(None);
         };
+        // Turning the requirement on ends what began without the provider, at once and on every node.
+        if row.proof.connection_id.is_none() && !workspace.settings.may_sign_in_here(row.member_id) {
+            return Ok(None);
+        }
         if now.duration_since(row.last_used_at) > NOTE_USE_EVERY {
             let mut tx = app.store.write().await?;
             sessions::set_last_used(&mut tx, &hash, now).await?;

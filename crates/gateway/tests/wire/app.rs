@@ -59,6 +59,7 @@ impl TestApp {
             last_use: LastUse::default(),
             http: outgoing_client(&limits, addresses).unwrap(),
             upstream_addresses: addresses,
+            dns_server: None,
             sign_ins: RateLimit::per_minute(10),
             guesses: RateLimit::per_minute(10),
         });

@@ -2,8 +2,10 @@
 
 pub(crate) mod access_tokens;
 pub(crate) mod api_keys;
+pub(crate) mod connections;
 pub(crate) mod default_role;
 pub(crate) mod device_logins;
+pub(crate) mod domains;
 pub(crate) mod group_members;
 pub(crate) mod groups;
 pub(crate) mod member_permissions;

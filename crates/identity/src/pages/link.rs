@@ -58,7 +58,8 @@ async fn find(app: &App, secret: &str) -> Result<Option<(WorkspaceId, MemberId, 
     let now = app.store.clock().now();
     let link = links::get(&mut app.store.read().await?, &hash_secret(secret), now).await?;
     let Some((ws, id)) = link.and_then(|link| link.member) else { return Ok(None) };
-    let workspace = app.store.workspace(ws);
+    // Where an identity provider is required, a password would open nothing.
+    let workspace = app.store.workspace(ws).filter(|workspace| workspace.settings.may_sign_in_here(id));
     let member = workspace.and_then(|workspace| workspace.members.get(&id).cloned()).filter(|member| member.active);
     Ok(member.map(|member| (ws, id, member.email.clone())))
 }

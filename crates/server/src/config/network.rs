@@ -1,5 +1,7 @@
 //! The `[network]` section: whom the server dials, and whom it believes.
 
+use std::net::SocketAddr;
+
 use ipnet::IpNet;
 use provost_web::limits::UpstreamAddresses;
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,9 @@ pub struct Network {
     /// With `--behind-proxy`: the networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are
     /// believed. Default: this machine only. Anybody else's are ignored.
     pub trusted_proxies: Vec<IpNet>,
+    /// The name server that domains are verified with, as `ADDRESS:PORT`. Default: those of this
+    /// machine.
+    pub dns_server: Option<SocketAddr>,
 }
 
 impl Default for Network {
@@ -24,6 +29,7 @@ impl Default for Network {
             trusted_proxies: loopback
                 .map(|net| net.parse().expect("the two loopback networks are well formed"))
                 .to_vec(),
+            dns_server: None,
         }
     }
 }
