@@ -4,7 +4,7 @@ use std::sync::Arc;
 use provost_store::Store;
 
 use crate::limits::{Limits, UpstreamAddresses};
-use crate::{Keys, LastUse, Metrics, RateLimit};
+use crate::{IssuerKeys, Keys, LastUse, Metrics, RateLimit};
 
 /// What every handler may use. Cheap to clone; every clone is the same one.
 #[derive(Clone)]
@@ -28,6 +28,8 @@ pub struct AppParts {
     pub http: reqwest::Client,
     /// Which addresses `http` dials: what its resolver does not see, who accepts a URL checks.
     pub upstream_addresses: UpstreamAddresses,
+    /// The keys of issuers whose tokens workloads exchange.
+    pub issuer_keys: IssuerKeys,
     /// When tokens and keys were last used.
     pub last_use: LastUse,
     /// Slows down who guesses passwords, per account and per address.
