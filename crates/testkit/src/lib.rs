@@ -1,6 +1,7 @@
 //! Dev-only: an in-process server, clients, scripted upstreams, a clock.
 
 pub mod codex;
+pub mod issuer;
 pub mod postgres;
 pub mod server;
 pub mod upstream;

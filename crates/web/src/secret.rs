@@ -153,7 +153,7 @@ mod tests {
         assert!(!is_mistyped(EXAMPLE));
     }
 
-    const EXAMPLE: &str = "pk-00000000000000000000000000000000000000000003Gqg3X";
+    const EXAMPLE: &str = "pk-000000000000000000000000000000000000000000013RV57";
 
     #[test]
     fn a_secret_is_found_and_a_typo_is_not_one() {
