@@ -167,8 +167,8 @@ async fn nobody_rotates_a_key_into_more_than_they_hold() {
 }
 
 /// Behind a proxy that is believed, so that a test can come from anywhere.
-const BEHIND_PROXY: &str = "[server]\nbehind_proxy = true\n[limits]\nsign_in_attempts_per_minute = 100000\n\
-    [tls]\nmode = \"behind-proxy\"\n[network]\ntrusted_proxies = [\"127.0.0.1/32\"]\n";
+const BEHIND_PROXY: &str = "behind_proxy = true\npublic_url = \"https://codex.acme.example\"\n\
+    [limits]\nsign_in_attempts_per_minute = 100000\n[network]\ntrusted_proxies = [\"127.0.0.1/32\"]\n";
 
 #[tokio::test]
 async fn a_key_works_from_its_networks_only() {
