@@ -8,7 +8,7 @@ use serde_json::json;
 /// a suspended member is answered, and hears why at the model call.
 pub(crate) async fn check(State(app): State<App>, request: Request) -> Response {
     let client = match Client::resolve(&app, &request.into_parts().0).await {
-        Ok(client) | Err(Refusal::Suspended(client)) => client,
+        Ok(client) | Err(Refusal::Suspended(client) | Refusal::Address(client)) => client,
         Err(Refusal::Unknown) => return Client::nobody().into_response(),
     };
     let account = json!({

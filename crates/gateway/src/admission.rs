@@ -16,6 +16,7 @@ pub(crate) async fn member(app: &App, parts: &Parts) -> Result<Client, Stop> {
         Ok(client) if client.may(Permission::CodexLocalUse) => return Ok(client),
         Ok(client) => (client, Refusal::NotPermitted),
         Err(provost_web::Refusal::Suspended(client)) => (client, Refusal::Suspended),
+        Err(provost_web::Refusal::Address(client)) => (client, Refusal::Address),
         Err(provost_web::Refusal::Unknown) => {
             if parts.method == Method::POST {
                 app.metrics.count_turn("refused");

@@ -24,7 +24,7 @@ const REASONING: [&str; 7] = ["gpt-5", "gpt-6", "codex", "o1", "o3", "o4", "gpt-
 pub(crate) async fn list_for_codex(State(app): State<App>, parts: Parts) -> Response {
     let models = match Client::resolve(&app, &parts).await {
         Ok(client) => codex_models(&client),
-        Err(Refusal::Suspended(_)) => Vec::new(),
+        Err(Refusal::Suspended(_) | Refusal::Address(_)) => Vec::new(),
         Err(Refusal::Unknown) => return Client::nobody().into_response(),
     };
     axum::Json(json!({ "models": models })).into_response()

@@ -13,6 +13,8 @@ const LISTED: usize = 20;
 pub(crate) enum Refusal {
     /// The member is suspended.
     Suspended,
+    /// The token does not work from this address.
+    Address,
     /// The member may not use Codex Local.
     NotPermitted,
     /// The workspace does not serve this model.
@@ -29,6 +31,7 @@ impl Refusal {
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Suspended => "member_suspended",
+            Self::Address => "address_not_allowed",
             Self::NotPermitted => "not_permitted",
             Self::ModelNotListed { .. } => "model_not_listed",
         }
@@ -37,6 +40,9 @@ impl Refusal {
     fn message(&self) -> String {
         match self {
             Self::Suspended | Self::NotPermitted => NOT_ALLOWED.to_owned(),
+            Self::Address => {
+                "This access token does not work from this address. Use it from one of its networks.".to_owned()
+            }
             Self::ModelNotListed { model, listed } if listed.is_empty() => {
                 format!(
                     "The model `{model}` is not served here: this workspace serves no model yet. Ask your administrator to add an upstream."

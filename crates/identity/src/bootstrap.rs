@@ -2,14 +2,16 @@
 
 use jiff::SignedDuration;
 use provost_model::event::{Actor, EventType, Origin, Target};
-use provost_model::{ApiKeyId, ApiKeyStatus, BuiltinRole, Email, MemberId, Scope, WorkspaceId};
+use provost_model::{ApiKeyId, BuiltinRole, Email, MemberId, Scope, WorkspaceId};
+use provost_store::tables::api_keys::{self, ApiKeyRow};
 use provost_store::tables::links::{self, LinkRow};
 use provost_store::tables::members::MemberRow;
 use provost_store::tables::{
-    api_keys, authorization_codes, device_logins, grants, idempotency_keys, members, sessions, workspaces,
+    access_tokens, authorization_codes, device_logins, grants, idempotency_keys, members, sessions,
+    workload_identities, workspaces,
 };
 use provost_store::{Change, Result, Store, Touched};
-use provost_web::Secret;
+use provost_web::{Secret, SecretKind};
 use serde_json::json;
 
 use crate::links::invite;
@@ -72,18 +74,12 @@ pub async fn create_first_workspace(
 async fn hand_over(change: &mut Change, owner: MemberId) -> Result<Handover> {
     let (ws, now) = (change.workspace_id(), change.at());
     let sign_in_path = invite(change, ws, owner, now).await?;
-    let secret = Secret::new("pk-");
-    let key = api_keys::ApiKeyRow {
-        id: ApiKeyId::new(now),
-        name: "First key".to_owned(),
-        last4: secret.text[secret.text.len() - 4..].to_owned(),
+    let secret = Secret::checked(SecretKind::ApiKey);
+    let key = ApiKeyRow {
+        last4: secret.last4().to_owned(),
         scopes: Scope::ALL.to_vec(),
-        status: ApiKeyStatus::Active,
-        created_by: None,
-        created_at: now,
-        expires_at: None,
-        revoked_at: None,
-        last_used_at: None,
+        known_by: vec![owner.to_string()],
+        ..ApiKeyRow::new(ApiKeyId::new(now), "First key", now)
     };
     api_keys::insert(change, ws, &key, &secret.hash).await?;
     change.touch(Touched::ApiKey(key.id));
@@ -116,5 +112,8 @@ pub async fn housekeeping(store: &Store) -> Result<()> {
     authorization_codes::delete_expired(&mut tx, now - SignedDuration::from_hours(24)).await?;
     grants::delete_ended(&mut tx, now - SignedDuration::from_hours(30 * 24)).await?;
     idempotency_keys::delete_older(&mut tx, now - SignedDuration::from_hours(24)).await?;
+    api_keys::delete_unanswered(&mut tx, now).await?;
+    access_tokens::delete_ended_of_workloads(&mut tx, now - SignedDuration::from_hours(24)).await?;
+    workload_identities::forget_tokens(&mut tx, now - SignedDuration::from_hours(1)).await?;
     tx.commit().await
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{AccessTokenId, ApiKeyId, MemberId, Permission, PermissionSet};
+use crate::{AccessTokenId, AllowedIps, ApiKeyId, MemberId, Permission, PermissionSet};
 
 /// SHA-256 of a bearer secret: what is stored and looked up. The secrets carry 256 random bits, so
 /// an unsalted fast hash is enough, and looking one up by hash leaks nothing through timing.
@@ -17,8 +17,10 @@ pub struct AccessToken {
     pub id: AccessTokenId,
     /// Whose it is: usage counts as this member's.
     pub member_id: MemberId,
-    /// When it stops working; none is never.
+    /// When this secret of it stops working; none is never.
     pub expires_at: Option<Timestamp>,
+    /// From where it works.
+    pub allowed_ips: AllowedIps,
 }
 
 /// An API key of the workspace (`pk-…`).
@@ -32,8 +34,10 @@ pub struct ApiKey {
     pub scopes: Arc<[Scope]>,
     /// Whether it works yet.
     pub status: ApiKeyStatus,
-    /// When it stops working; none is never.
+    /// When this secret of it stops working; none is never.
     pub expires_at: Option<Timestamp>,
+    /// From where it works.
+    pub allowed_ips: AllowedIps,
 }
 
 impl ApiKey {

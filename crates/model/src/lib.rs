@@ -4,6 +4,7 @@
 //! Everything that decides takes a [`Workspace`] snapshot, so that the same function answers the
 //! request, the policy lookup and the explainer.
 
+mod allowed_ips;
 mod clock;
 mod credential;
 mod decision;
@@ -13,6 +14,7 @@ mod group;
 mod id;
 pub mod lint;
 mod member;
+mod pattern;
 mod permission;
 mod policy;
 mod proof;
@@ -21,6 +23,7 @@ mod settings;
 mod upstream;
 mod workspace;
 
+pub use allowed_ips::{AllowedIps, MAX_ALLOWED_IPS};
 pub use clock::Clock;
 pub use credential::{AccessToken, ApiKey, ApiKeyStatus, Scope, TokenHash};
 pub use decision::{Decision, Reason};
@@ -28,6 +31,7 @@ pub use email::{Email, InvalidEmail, name_key};
 pub use group::{Group, GroupSource};
 pub use id::*;
 pub use member::{BuiltinRole, Member};
+pub use pattern::{MAX_PATTERN_BYTES, Pattern};
 pub use permission::{Permission, PermissionSet, UnknownPermission};
 pub use policy::{Bundle, Considered, DecidedBy, Lookup, Policy, PolicyRule, PolicyRules};
 pub use proof::{FactorKind, Proof, Protocol, SignInMethod};

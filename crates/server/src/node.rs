@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use provost_model::Clock;
 use provost_store::{MasterKey, Options, Sealer, Store};
-use provost_web::{App, AppParts, Keys, LastUse, Metrics, RateLimit, outgoing_client};
+use provost_web::{App, AppParts, IssuerKeys, Keys, LastUse, Metrics, RateLimit, outgoing_client};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -92,6 +92,7 @@ impl Node {
             limits: config.limits,
             metrics: Metrics::default(),
             last_use: LastUse::default(),
+            issuer_keys: IssuerKeys::default(),
             http: outgoing_client(&config.limits, upstream_addresses)?,
             upstream_addresses,
             dns_server: config.network.dns_server,

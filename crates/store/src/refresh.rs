@@ -121,7 +121,7 @@ async fn reload(tx: &mut Tx, sealer: &Sealer, workspace: &mut Workspace, touched
         },
         Touched::Upstream(id) => workspace.set_upstream(id, upstreams::load(tx, ws, id, sealer).await?),
         Touched::AccessToken(id) => {
-            if let Some((hash, token)) = access_tokens::load(tx, ws, id).await? {
+            for (hash, token) in access_tokens::load(tx, ws, id).await? {
                 match token {
                     Some(token) => drop(workspace.access_tokens.insert(hash, Arc::new(token))),
                     None => drop(workspace.access_tokens.remove(&hash)),
@@ -129,7 +129,7 @@ async fn reload(tx: &mut Tx, sealer: &Sealer, workspace: &mut Workspace, touched
             }
         }
         Touched::ApiKey(id) => {
-            if let Some((hash, key)) = api_keys::load(tx, ws, id).await? {
+            for (hash, key) in api_keys::load(tx, ws, id).await? {
                 match key {
                     Some(key) => drop(workspace.api_keys.insert(hash, Arc::new(key))),
                     None => drop(workspace.api_keys.remove(&hash)),

@@ -15,6 +15,7 @@ use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::dns::{self, Texts};
 use crate::postgres::PostgresDatabase;
 
 /// The password of every member that a test makes.
@@ -45,6 +46,8 @@ pub struct Server {
     pub sign_in_path: String,
     /// The database, where it is PostgreSQL: a test takes it away and gives it back.
     pub postgres: Option<PostgresDatabase>,
+    /// What DNS says, for the domains that are verified.
+    pub dns: Texts,
     http: reqwest::Client,
     // Dropped last: the node writes there until it stops.
     data: TempDir,
@@ -130,7 +133,9 @@ impl Server {
             Database::Sqlite => None,
             Database::Postgres => Some(PostgresDatabase::create().await),
         };
-        let config = config(&data, postgres.as_ref(), config_file);
+        let mut config = config(&data, postgres.as_ref(), config_file);
+        let dns = Texts::default();
+        config.network.dns_server = Some(dns::start(dns.clone()).await);
         let clock = Clock::system();
         let store = open_store(&config, clock.clone()).await.expect("the store opens");
         let owner = Email::try_from("owner@acme.example".to_owned()).expect("an address");
@@ -149,6 +154,7 @@ impl Server {
             api_key: handover.api_key,
             sign_in_path: handover.sign_in_path,
             postgres,
+            dns,
             http: http.expect("an HTTP client"),
             data,
         }

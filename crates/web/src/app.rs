@@ -5,7 +5,7 @@ use std::sync::Arc;
 use provost_store::Store;
 
 use crate::limits::{Limits, UpstreamAddresses};
-use crate::{Keys, LastUse, Metrics, RateLimit};
+use crate::{IssuerKeys, Keys, LastUse, Metrics, RateLimit};
 
 /// What every handler may use. Cheap to clone; every clone is the same one.
 #[derive(Clone)]
@@ -31,6 +31,8 @@ pub struct AppParts {
     pub upstream_addresses: UpstreamAddresses,
     /// The name server that domains are verified with; none is this machine's.
     pub dns_server: Option<SocketAddr>,
+    /// The keys of issuers whose tokens workloads exchange.
+    pub issuer_keys: IssuerKeys,
     /// When tokens and keys were last used.
     pub last_use: LastUse,
     /// Slows down who guesses passwords, per account and per address.

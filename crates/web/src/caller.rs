@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::client::bearer;
 use crate::last_use::Credential;
+use crate::origin::address;
+use crate::secret::is_mistyped;
 use crate::{App, Error, Result, Session, hash_secret, origin};
 
 /// Who calls the admin API.
@@ -65,7 +67,7 @@ impl Caller {
     }
 
     /// Records that something was refused to the caller.
-    pub(crate) fn record_refusal(&self, app: &App, details: Value) {
+    pub fn record_refusal(&self, app: &App, details: Value) {
         let (actor, origin) = (self.actor(), self.origin.clone());
         app.store.record(self.workspace.id, EventType::RequestRefused, actor, origin, None, details);
     }
@@ -98,9 +100,7 @@ impl Caller {
             return Ok(caller.clone());
         }
         let caller = match bearer(parts) {
-            Some(token) => by_api_key(app, parts, token).ok_or_else(|| {
-                Error::unauthorized("the API key is not known, expired, revoked, or waits for approval")
-            })?,
+            Some(token) => by_api_key(app, parts, token)?,
             None => Session::of(app, parts).await?.caller,
         };
         parts.extensions.insert(caller.clone());
@@ -108,19 +108,25 @@ impl Caller {
     }
 }
 
-fn by_api_key(app: &App, parts: &Parts, token: &str) -> Option<Caller> {
+fn by_api_key(app: &App, parts: &Parts, token: &str) -> Result<Caller> {
+    let nobody = || Error::unauthorized("the API key is not known, expired, revoked, or waits for approval");
+    if is_mistyped(token) {
+        return Err(Error::unauthorized("the API key is mistyped: its checksum is wrong"));
+    }
     let hash = hash_secret(token);
     let now = app.store.clock().now();
     let world = app.store.world();
     let found = world.workspaces.values().find_map(|workspace| Some((workspace, workspace.api_keys.get(&hash)?)));
-    let (workspace, key) = found?;
-    let works = key.status == ApiKeyStatus::Active && key.expires_at.is_none_or(|at| at > now);
-    if works {
-        app.last_use.note(&app.store, workspace.id, Credential::ApiKey(key.id));
+    let (workspace, key) = found.ok_or_else(nobody)?;
+    if key.status != ApiKeyStatus::Active || key.expires_at.is_some_and(|at| at <= now) {
+        return Err(nobody());
     }
-    works.then(|| Caller {
-        workspace: workspace.clone(),
-        principal: Principal::ApiKey(key.clone()),
-        origin: origin(parts),
-    })
+    let (workspace, principal) = (workspace.clone(), Principal::ApiKey(key.clone()));
+    let caller = Caller { workspace, principal, origin: origin(parts) };
+    if !key.allowed_ips.allow(address(parts)) {
+        caller.record_refusal(app, json!({ "reason": "address_not_allowed", "path": parts.uri.path() }));
+        return Err(Error::address_not_allowed(caller.origin.ip.as_deref()));
+    }
+    app.last_use.note(&app.store, caller.workspace.id, Credential::ApiKey(key.id));
+    Ok(caller)
 }

@@ -3,10 +3,13 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use provost_model::event::{Actor, Origin};
-use provost_model::{AccessTokenId, GrantId, Member, Permission, Workspace};
+use provost_model::event::{Actor, EventType, Origin, Target};
+use provost_model::{AccessTokenId, AllowedIps, GrantId, Member, Permission, Workspace};
+use serde_json::json;
 
 use crate::last_use::Credential;
+use crate::origin::address;
+use crate::secret::is_mistyped;
 use crate::{App, Error, hash_secret, origin};
 
 /// A member who calls through a Codex client: a signed-in one, or one with an access token.
@@ -42,6 +45,8 @@ pub enum Refusal {
     Unknown,
     /// It is one of ours, of a member who is suspended.
     Suspended(Client),
+    /// It is one of ours, and does not work from the address that it comes from.
+    Address(Client),
 }
 
 impl Client {
@@ -55,6 +60,14 @@ impl Client {
         Error::unauthorized("sign in: the token is missing, expired or revoked (`codex login` gets a new one)")
     }
 
+    /// What a bearer that is nobody hears.
+    fn refused(refusal: &Refusal) -> Error {
+        match refusal {
+            Refusal::Address(client) => Error::address_not_allowed(client.origin.ip.as_deref()),
+            Refusal::Unknown | Refusal::Suspended(_) => Self::nobody(),
+        }
+    }
+
     /// Who that is, for events.
     pub fn actor(&self) -> Actor {
         Actor::member(self.member.id, &self.member.email)
@@ -63,22 +76,43 @@ impl Client {
     /// Who calls. Reads the snapshot and no database.
     pub async fn resolve(app: &App, parts: &Parts) -> Result<Self, Refusal> {
         let token = bearer(parts).ok_or(Refusal::Unknown)?;
-        let found = if token.starts_with("at-") { by_access_token(app, token) } else { by_grant(app, token).await };
+        let mut allowed_ips = AllowedIps::default();
+        let found = if token.starts_with("at-") {
+            by_access_token(app, token, &mut allowed_ips)
+        } else {
+            by_grant(app, token).await
+        };
         let (workspace, member, via, is_live) = found.ok_or(Refusal::Unknown)?;
         let is_active = member.active;
         let client = Self { workspace, member, via, origin: origin(parts) };
         match (is_active, is_live) {
+            (true, true) if !allowed_ips.allow(address(parts)) => Err(client.away_from_home(app, parts)),
             (true, true) => Ok(client),
             (false, _) => Err(Refusal::Suspended(client)),
             (true, false) => Err(Refusal::Unknown),
         }
+    }
+
+    /// Records that a token came from where it does not work.
+    fn away_from_home(self, app: &App, parts: &Parts) -> Refusal {
+        let details = json!({ "reason": "address_not_allowed", "path": parts.uri.path() });
+        let (actor, origin) = (self.actor(), self.origin.clone());
+        let target = match self.via {
+            Via::AccessToken(id) => Some(Target::new("access_token", id, "")),
+            Via::Grant(_) => None,
+        };
+        app.store.record(self.workspace.id, EventType::RequestRefused, actor, origin, target, details);
+        Refusal::Address(self)
     }
 }
 
 type Found = (Arc<Workspace>, Arc<Member>, Via, bool);
 
 /// There are few workspaces, so each is asked.
-fn by_access_token(app: &App, token: &str) -> Option<Found> {
+fn by_access_token(app: &App, token: &str, allowed_ips: &mut AllowedIps) -> Option<Found> {
+    if is_mistyped(token) {
+        return None;
+    }
     let hash = hash_secret(token);
     let now = app.store.clock().now();
     app.store.world().workspaces.values().find_map(|workspace| {
@@ -86,6 +120,7 @@ fn by_access_token(app: &App, token: &str) -> Option<Found> {
         let member = workspace.members.get(&token.member_id)?;
         let is_live = token.expires_at.is_none_or(|at| at > now);
         app.last_use.note(&app.store, workspace.id, Credential::AccessToken(token.id));
+        *allowed_ips = token.allowed_ips.clone();
         Some((workspace.clone(), member.clone(), Via::AccessToken(token.id), is_live))
     })
 }
@@ -109,6 +144,6 @@ impl FromRequestParts<App> for Client {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
-        Self::resolve(app, parts).await.map_err(|_| Self::nobody())
+        Self::resolve(app, parts).await.map_err(|refusal| Self::refused(&refusal))
     }
 }

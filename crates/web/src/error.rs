@@ -66,6 +66,15 @@ impl Error {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message).with_details(details)
     }
 
+    /// 403: the credential does not work from this address.
+    pub fn address_not_allowed(ip: Option<&str>) -> Self {
+        let message = format!(
+            "this credential does not work from {}: use it from one of its networks, or have `allowed_ips` changed",
+            ip.unwrap_or("an unknown address")
+        );
+        Self::new(StatusCode::FORBIDDEN, "address_not_allowed", message)
+    }
+
     /// 404: not there, or not for this caller.
     pub fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))

@@ -84,6 +84,8 @@ pub mod permits {
         RolesWrite: RolesWrite;
         /// To manage API keys.
         ApiKeysWrite: ApiKeysWrite;
+        /// To report secrets that were found where they do not belong.
+        LeakedSecrets: ApiKeysWrite | MembersWrite;
         /// To read events.
         EventsRead: EventsRead;
     }

@@ -14,7 +14,9 @@ use provost_store::tables::{access_tokens, api_keys, members, workspaces};
 use provost_store::{MasterKey, Options, Sealer, Store, Touched, ledger};
 use provost_testkit::upstream::Upstream;
 use provost_web::limits::{Limits, UpstreamAddresses};
-use provost_web::{AccessClaims, App, AppParts, Keys, LastUse, Metrics, RateLimit, Secret, door, outgoing_client};
+use provost_web::{
+    AccessClaims, App, AppParts, IssuerKeys, Keys, LastUse, Metrics, RateLimit, Secret, door, outgoing_client,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -57,6 +59,7 @@ impl TestApp {
             limits,
             metrics: Metrics::default(),
             last_use: LastUse::default(),
+            issuer_keys: IssuerKeys::default(),
             http: outgoing_client(&limits, addresses).unwrap(),
             upstream_addresses: addresses,
             dns_server: None,
@@ -202,26 +205,15 @@ async fn seed(store: &Store) -> Seeded {
     members::insert(&mut change, workspace_id, &member, None).await.unwrap();
     let (token, key) = (Secret::new("at-"), Secret::new("pk-"));
     let row = access_tokens::AccessTokenRow {
-        id: AccessTokenId::new(now),
-        member_id,
-        name: "ci".to_owned(),
-        created_at: now,
         expires_at: Some(now + SignedDuration::from_hours(24)),
-        revoked_at: None,
-        last_used_at: None,
+        ..access_tokens::AccessTokenRow::new(AccessTokenId::new(now), member_id, "ci", now)
     };
     access_tokens::insert(&mut change, workspace_id, &row, &token.hash).await.unwrap();
     let row = api_keys::ApiKeyRow {
-        id: ApiKeyId::new(now),
-        name: "automation".to_owned(),
         last4: "0000".to_owned(),
         scopes: vec![Scope::Admin],
         status: ApiKeyStatus::Active,
-        created_by: None,
-        created_at: now,
-        expires_at: None,
-        revoked_at: None,
-        last_used_at: None,
+        ..api_keys::ApiKeyRow::new(ApiKeyId::new(now), "automation", now)
     };
     api_keys::insert(&mut change, workspace_id, &row, &key.hash).await.unwrap();
     change.touch(Touched::Workspace);

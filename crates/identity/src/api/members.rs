@@ -20,6 +20,7 @@ use super::settings::differences;
 use crate::deprovision::end_everything;
 use crate::links::invite;
 use crate::password;
+use crate::sso::keep_break_glass;
 
 /// A member.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -197,6 +198,7 @@ pub(crate) async fn update(
     }
     if !after.active || after.builtin_role != BuiltinRole::Owner {
         keep_an_owner(&mut change, &before).await?;
+        keep_break_glass(&permit.workspace, id)?;
     }
     let ws = change.workspace_id();
     let namesake = members::get_by_email(&mut change, ws, &after.email).await?;
@@ -233,6 +235,7 @@ pub(crate) async fn delete(
     let row = find(&app, &permit, &mut change, id).await?;
     Etag(MemberBody::from(row.clone())).check(&headers)?;
     keep_an_owner(&mut change, &row).await?;
+    keep_break_glass(&permit.workspace, id)?;
     let ended = end_everything(&mut change, id).await?;
     let ws = change.workspace_id();
     members::delete(&mut change, ws, id).await?;

@@ -1,6 +1,7 @@
 //! The admin API: one file per resource.
 
 pub(crate) mod access_tokens;
+mod allowed_ips;
 pub(crate) mod api_keys;
 pub(crate) mod connections;
 pub(crate) mod default_role;
@@ -8,9 +9,11 @@ pub(crate) mod device_logins;
 pub(crate) mod domains;
 pub(crate) mod group_members;
 pub(crate) mod groups;
+pub(crate) mod leaked_secrets;
 pub(crate) mod member_permissions;
 pub(crate) mod members;
 pub(crate) mod role_assignments;
 pub(crate) mod roles;
 pub(crate) mod sessions;
 pub(crate) mod settings;
+pub(crate) mod workload_identities;

@@ -1,17 +1,20 @@
 //! `/api/v1/settings`.
 
 use axum::extract::State;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use provost_model::event::{EventType, Target};
-use provost_model::{LeaverApiKeys, MemberId, Settings};
+use provost_model::{BuiltinRole, LeaverApiKeys, MemberId, Settings};
 use provost_store::Touched;
 use provost_store::tables::workspaces;
-use provost_web::{AnyMember, App, Error, ErrorBody, Etag, Json, Permit, Result, name, nullable, permits, present};
+use provost_web::{
+    AnyMember, App, Caller, Error, ErrorBody, Etag, Json, Permit, Principal, Result, name, nullable, permits, present,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::access_tokens::MAX_DAYS;
+use crate::sso::check_required;
 
 /// A change of the settings: only what it names.
 #[derive(Deserialize, ToSchema)]
@@ -122,6 +125,10 @@ pub(crate) async fn update(
     before.check(&headers)?;
     let after = patch.apply(&before.0)?;
     permit.may_grant(&app, after.granted().without(before.0.granted()))?;
+    check_required(&app, &permit, &mut change, &before.0, &after).await?;
+    if before.0.api_key_approval && !after.api_key_approval {
+        check_owner(&app, &permit)?;
+    }
     let changed = differences(&json!(before.0), &json!(after));
     if changed.is_empty() {
         return Ok(Etag(after));
@@ -132,6 +139,17 @@ pub(crate) async fn update(
     change.record(EventType::SettingsUpdated, target, json!({ "changed": changed }));
     change.commit().await?;
     Ok(Etag(after))
+}
+
+/// The second person of API keys goes only by an owner's own session: who could take it away with a
+/// key would need no second person.
+fn check_owner(app: &App, caller: &Caller) -> Result<()> {
+    if matches!(&caller.principal, Principal::Member(member) if member.builtin_role == BuiltinRole::Owner) {
+        return Ok(());
+    }
+    caller.record_refusal(app, json!({ "reason": "owner_required", "setting": "api_key_approval" }));
+    let message = "only an owner, signed in, turns the approval of API keys off";
+    Err(Error::new(StatusCode::FORBIDDEN, "owner_required", message).with_field("api_key_approval"))
 }
 
 /// The fields of an object that differ, each with before and after.

@@ -10,6 +10,7 @@ pub(crate) mod revoke;
 pub(crate) mod token;
 mod tokens;
 pub(crate) mod whoami;
+mod workload;
 
 /// The client id that Codex itself uses (`client-contract.md` §1.1). Any other is taken as well.
 pub const CODEX_CLIENT_ID: &str = "app_EMoamEEZ73f0CkXaXp7hrann";

@@ -22,6 +22,7 @@ use super::error::OAuthError;
 use super::method;
 use super::request::Parameters;
 use super::tokens::{GRANT_LIFETIME, Tokens, issue};
+use super::workload;
 
 /// How long a replaced refresh token still works: several CLIs that share one home renew at once,
 /// and an answer can be lost on its way (`client-contract.md` §1.5).
@@ -35,6 +36,9 @@ pub(crate) struct Request {
     redirect_uri: Option<String>,
     code_verifier: Option<String>,
     refresh_token: Option<String>,
+    requested_token: Option<String>,
+    #[serde(flatten)]
+    workload: workload::Request,
 }
 
 pub(crate) async fn exchange(
@@ -46,9 +50,13 @@ pub(crate) async fn exchange(
     let tokens = match request.grant_type.as_deref() {
         Some("authorization_code") => exchange_code(&app, from, &request).await?,
         Some("refresh_token") => refresh(&app, from, &request).await?,
-        // Among them the exchange for an API key, which clients try and do without.
+        Some(workload::GRANT_TYPE) if request.requested_token.is_none() => {
+            let token = workload::exchange(&app, from, &request.workload).await?;
+            return Ok(([(CACHE_CONTROL, "no-store")], axum::Json(token)).into_response());
+        }
+        // Among them the exchange for an API key (`requested_token`), which clients try and do without.
         _ => {
-            let description = "grant_type is authorization_code or refresh_token";
+            let description = "grant_type is authorization_code, refresh_token, or a token exchange for workloads";
             return Err(OAuthError::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", description));
         }
     };

@@ -4,6 +4,8 @@ use axum::extract::{Form, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::request::Parts;
 use maud::html;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use provost_store::tables::connections;
 use provost_web::pages::{Page, alert};
 use provost_web::{App, Query, Result, Session, SessionCookie};
 use serde::Deserialize;
@@ -22,7 +24,7 @@ pub(crate) async fn show(State(app): State<App>, parts: Parts, Query(query): Que
     if Session::resolve(&app, &parts).await?.is_some() {
         return Ok(Redirect::to(next).into_response());
     }
-    Ok(page(next, "", None).into_response())
+    Ok(page(&app, next, "", None).await?.into_response())
 }
 
 #[derive(Deserialize)]
@@ -34,12 +36,15 @@ pub(crate) struct Fields {
 
 /// No CSRF token here: whoever forges this form must know the password of the account it signs in
 /// to, and `SameSite` keeps the cookie of a session that is there from being sent along.
-pub(crate) async fn submit(State(app): State<App>, parts: Parts, Form(fields): Form<Fields>) -> Response {
+pub(crate) async fn submit(State(app): State<App>, parts: Parts, Form(fields): Form<Fields>) -> Result<Response> {
     let next = safe_next(fields.next.as_deref());
-    match sign_in::sign_in(&app, &parts, &fields.email, &fields.password).await {
+    Ok(match sign_in::sign_in(&app, &parts, &fields.email, &fields.password).await {
         Ok((_, cookie)) => redirect_with(next, cookie.header),
-        Err(error) => page(next, &fields.email, Some(error.message())).with_status(error.status()).into_response(),
-    }
+        Err(error) => {
+            let page = page(&app, next, &fields.email, Some(error.message())).await?;
+            page.with_status(error.status()).into_response()
+        }
+    })
 }
 
 #[derive(Deserialize)]
@@ -55,10 +60,22 @@ pub(crate) async fn sign_out(State(app): State<App>, parts: Parts, Form(fields):
     Ok(redirect_with("/sign-in", SessionCookie::clear(&parts)))
 }
 
-fn page(next: &str, email: &str, message: Option<&str>) -> Page {
+async fn page(app: &App, next: &str, email: &str, message: Option<&str>) -> Result<Page> {
+    let connections = connections::list_enabled(&mut app.store.read().await?).await?;
     let message = message.map(|message| format!("You are not signed in: {message}."));
+    let back = utf8_percent_encode(next, NON_ALPHANUMERIC);
     let body = html! {
         (alert(message.as_deref()))
+        @if !connections.is_empty() {
+            div.actions {
+                @for connection in &connections {
+                    a.button href={ "/sign-in/sso/" (connection.id) "?next=" (back) } {
+                        "Continue with " (connection.name)
+                    }
+                }
+            }
+            p.or { "or" }
+        }
         form method="post" action="/sign-in" {
             input type="hidden" name="next" value=(next);
             label for="email" { "E-mail address" }
@@ -68,5 +85,5 @@ fn page(next: &str, email: &str, message: Option<&str>) -> Page {
             div.actions { button { "Sign in" } }
         }
     };
-    Page::new("Sign in", body)
+    Ok(Page::new("Sign in", body))
 }

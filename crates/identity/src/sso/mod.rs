@@ -8,6 +8,7 @@ mod begin;
 mod browser;
 pub(crate) mod dns;
 pub(crate) mod oidc;
+mod required;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -21,6 +22,7 @@ use serde_json::json;
 
 pub(crate) use arrive::{Arrival, arrive};
 pub(crate) use begin::begin;
+pub(crate) use required::{check_required, keep_break_glass};
 
 /// Why nobody is signed in: recorded, and told to the member in words that lead on.
 #[derive(Debug)]

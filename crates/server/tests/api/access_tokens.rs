@@ -112,3 +112,56 @@ async fn an_admin_sees_when_a_token_was_last_used() {
     }
     panic!("the use of a token shows");
 }
+
+#[tokio::test]
+async fn a_rotated_token_works_with_both_secrets_until_the_overlap_ends() {
+    for database in super::BOTH {
+        let server = Server::start_with(database, PATIENT).await;
+        server.patch("/api/v1/settings", json!({ "codex_access_tokens": true })).await.ok();
+        server.member("mia@acme.example").await;
+        server.member("max@acme.example").await;
+        let (mia, max) = (server.sign_in("mia@acme.example").await, server.sign_in("max@acme.example").await);
+        let body = Some(json!({ "name": "ci", "expires_in_days": 30 }));
+        let made = server.call(&mia, Method::POST, TOKENS, body).await;
+        let path = format!("{TOKENS}/{}/rotate", made.text("id"));
+        let works = async |token: &str| client(&server, token, WHOAMI).await.status == StatusCode::OK;
+        // Its member alone is shown its secret.
+        let answer = server.call(&max, Method::POST, &path, Some(json!({}))).await;
+        assert_eq!(super::status(&answer), "404 not_found");
+        assert_eq!(super::status(&server.post(&path, json!({})).await), "403 session_required");
+        server.patch("/api/v1/settings", json!({ "access_token_max_days": 7 })).await.ok();
+        let renewed = server.call(&mia, Method::POST, &path, Some(json!({ "overlap_hours": 2 }))).await;
+        assert!(works(&made.text("token")).await && works(&renewed.text("token")).await);
+        server.advance(SignedDuration::from_hours(3));
+        assert!(!works(&made.text("token")).await && works(&renewed.text("token")).await);
+        // Within the cap of now.
+        server.advance(SignedDuration::from_hours(7 * 24));
+        assert!(!works(&renewed.text("token")).await);
+        assert_eq!(server.events("access_token.rotated").await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_token_works_from_its_networks_only() {
+    let server = Server::start_with(Database::Sqlite, PATIENT).await;
+    server.patch("/api/v1/settings", json!({ "codex_access_tokens": true })).await.ok();
+    server.member("mia@acme.example").await;
+    let mia = server.sign_in("mia@acme.example").await;
+    let token = async |ips: serde_json::Value| {
+        let body = json!({ "name": "ci", "expires_in_days": 1, "allowed_ips": ips });
+        server.call(&mia, Method::POST, TOKENS, Some(body)).await.text("token")
+    };
+    let (home, away) = (token(json!(["127.0.0.0/8"])).await, token(json!(["203.0.113.0/24"])).await);
+    assert_eq!(client(&server, &home, WHOAMI).await.status, StatusCode::OK);
+    let answer = client(&server, &away, WHOAMI).await;
+    assert_eq!(super::status(&answer), "403 address_not_allowed");
+    // The developer reads why where the client shows it.
+    let request = super::stage::bearer(&server, Method::POST, "/backend-api/codex/responses", &away);
+    let request = request.header("content-type", "application/json").body(r#"{"model":"x","input":[]}"#);
+    let answer = server.send(request).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert!(answer.body.to_string().contains("does not work from this address"), "{}", answer.body);
+    let refused = server.events("request.refused").await;
+    assert_eq!(refused[0]["details"]["reason"], "address_not_allowed");
+    assert_eq!(refused[0]["origin"]["ip"], "127.0.0.1");
+}

@@ -12,6 +12,8 @@ mod default_role;
 mod device_logins;
 mod events;
 mod groups;
+mod key_approval;
+mod leaked_secrets;
 mod members;
 mod policies;
 mod policy_lookup;
@@ -20,6 +22,7 @@ mod roles;
 mod sessions;
 mod settings;
 mod upstreams;
+mod workload_identities;
 
 mod access;
 mod bodies;

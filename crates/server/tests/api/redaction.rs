@@ -55,7 +55,8 @@ impl Redaction {
 fn kind(word: &str) -> Option<String> {
     let is_hex = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_random = |text: &str| {
-        text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+        matches!(text.len(), 43 | 49)
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
     };
     if let Some((prefix, id)) = word.split_once('_')
         && is_hex(id, 32)

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{BOTH, PATIENT, status};
 
 /// Makes a second workspace on the server: its owner's id and a key with every scope.
-async fn second_workspace(server: &Server) -> (String, As) {
+pub(super) async fn second_workspace(server: &Server) -> (String, As) {
     let store = &server.node.app.store;
     let mut change = store.create_workspace("Other", Actor::system(), Origin::default()).await.unwrap();
     let (ws, now) = (change.workspace_id(), change.at());
@@ -29,16 +29,10 @@ async fn second_workspace(server: &Server) -> (String, As) {
     members::insert(&mut change, ws, &owner, None).await.unwrap();
     let secret = Secret::new("pk-");
     let key = ApiKeyRow {
-        id: ApiKeyId::new(now),
-        name: "Other".to_owned(),
         last4: "last".to_owned(),
         scopes: Scope::ALL.to_vec(),
         status: ApiKeyStatus::Active,
-        created_by: None,
-        created_at: now,
-        expires_at: None,
-        revoked_at: None,
-        last_used_at: None,
+        ..ApiKeyRow::new(ApiKeyId::new(now), "Other", now)
     };
     api_keys::insert(&mut change, ws, &key, &secret.hash).await.unwrap();
     for touched in [Touched::Workspace, Touched::Member(owner.id), Touched::ApiKey(key.id)] {

@@ -11,6 +11,7 @@ mod policy;
 mod refresh;
 mod refusals;
 mod sign_in;
+mod workloads;
 
 use provost_testkit::codex::{Codex, Device, Output, Version};
 use provost_testkit::server::{As, Database, Server};

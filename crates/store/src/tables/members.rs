@@ -94,6 +94,12 @@ pub async fn set_password(tx: &mut Tx, ws: WorkspaceId, id: MemberId, hash: &str
     Ok(())
 }
 
+/// Whether a member has set a password.
+pub async fn has_password(tx: &mut Tx, ws: WorkspaceId, id: MemberId) -> Result<bool> {
+    let sql = "SELECT id FROM members WHERE workspace_id = $1 AND id = $2 AND password_hash IS NOT NULL";
+    Ok(tx.row(sql, [ws.into(), id.into()]).await?.is_some())
+}
+
 /// Removes a member.
 pub async fn delete(tx: &mut Tx, ws: WorkspaceId, id: MemberId) -> Result<()> {
     tx.execute("DELETE FROM members WHERE workspace_id = $1 AND id = $2", [ws.into(), id.into()]).await?;

@@ -18,12 +18,14 @@ pub mod members;
 pub mod oidc_sign_ins;
 pub mod policies;
 pub mod policy_rules;
+pub mod replaced_secrets;
 pub mod roles;
 pub mod scim_groups;
 pub mod scim_users;
 pub mod sessions;
 pub mod signing_keys;
 pub mod upstreams;
+pub mod workload_identities;
 pub mod workspaces;
 
 /// A page of a list: what comes after the cursor (the last id of the page before), so many.

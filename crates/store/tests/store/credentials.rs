@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use provost_model::{AccessTokenId, ApiKeyId, ApiKeyStatus, Scope};
 use provost_store::tables::access_tokens::AccessTokenRow;
-use provost_store::tables::api_keys::ApiKeyRow;
+use provost_store::tables::api_keys::{ApiKeyRow, Filter};
 use provost_store::tables::{access_tokens, api_keys};
 use provost_store::{Error, Touched};
 
@@ -19,15 +19,7 @@ fn an_access_token_works_until_it_is_revoked() {
             (add_member(&store, ws, "ada@example.com").await?, add_member(&store, ws, "eve@example.com").await?);
         let mut adding = change(&store, ws).await?;
         let at = adding.at();
-        let row = |member_id, name: &str| AccessTokenRow {
-            id: AccessTokenId::new(at),
-            member_id,
-            name: name.to_owned(),
-            created_at: at,
-            expires_at: None,
-            revoked_at: None,
-            last_used_at: None,
-        };
+        let row = |member_id, name: &str| AccessTokenRow::new(AccessTokenId::new(at), member_id, name, at);
         let expiring = AccessTokenRow { expires_at: Some(at + SignedDuration::from_hours(1)), ..row(ada.id, "one") };
         let rows = [expiring, row(ada.id, "two"), row(eve.id, "three")];
         for (n, row) in (1..).zip(&rows) {
@@ -81,16 +73,10 @@ fn an_api_key_works_until_it_is_revoked() {
         let mut adding = change(&store, ws).await?;
         let at = adding.at();
         let row = |name: &str, scopes: &[Scope], status| ApiKeyRow {
-            id: ApiKeyId::new(at),
-            name: name.to_owned(),
             last4: "wxyz".to_owned(),
             scopes: scopes.to_vec(),
             status,
-            created_by: None,
-            created_at: at,
-            expires_at: None,
-            revoked_at: None,
-            last_used_at: None,
+            ..ApiKeyRow::new(ApiKeyId::new(at), name, at)
         };
         let rows = [
             ApiKeyRow { created_by: Some("mem_x".to_owned()), ..row("all", &Scope::ALL, ApiKeyStatus::Active) },
@@ -119,7 +105,7 @@ fn an_api_key_works_until_it_is_revoked() {
         }
         let mut tx = store.read().await?;
         let used = ApiKeyRow { last_used_at: Some(at), ..rows[1].clone() };
-        assert_same(api_keys::list(&mut tx, ws, &EVERYTHING).await?, vec![used]);
+        assert_same(api_keys::list(&mut tx, ws, &Filter::default(), &EVERYTHING, at).await?, vec![used]);
         let revoked = api_keys::get(&mut tx, ws, rows[0].id).await?.expect("it is still shown");
         assert_eq!(revoked.revoked_at, Some(at));
         Ok(())

@@ -25,26 +25,12 @@ fn another_workspaces_ids_find_and_change_nothing() {
         let at = adding.at();
         let (m, g, p) = (member(at, "ada@example.com"), group(at, "g"), policy(at, "p"));
         let (r, u) = (role(at, "r", PermissionSet::all()), upstream(at, "u"));
-        let t = AccessTokenRow {
-            id: AccessTokenId::new(at),
-            member_id: m.id,
-            name: "t".to_owned(),
-            created_at: at,
-            expires_at: None,
-            revoked_at: None,
-            last_used_at: None,
-        };
+        let t = AccessTokenRow::new(AccessTokenId::new(at), m.id, "t", at);
         let k = ApiKeyRow {
-            id: ApiKeyId::new(at),
-            name: "k".to_owned(),
             last4: "wxyz".to_owned(),
             scopes: vec![],
             status: ApiKeyStatus::Active,
-            created_by: None,
-            created_at: at,
-            expires_at: None,
-            revoked_at: None,
-            last_used_at: None,
+            ..ApiKeyRow::new(ApiKeyId::new(at), "k", at)
         };
         let session = GrantRow {
             id: GrantId::new(at),
@@ -91,7 +77,7 @@ fn another_workspaces_ids_find_and_change_nothing() {
         assert!(access_tokens::list(&mut tx, theirs, Some(m.id), &EVERYTHING).await?.is_empty());
         assert!(access_tokens::list(&mut tx, theirs, None, &EVERYTHING).await?.is_empty());
         assert!(api_keys::get(&mut tx, theirs, k.id).await?.is_none());
-        assert!(api_keys::list(&mut tx, theirs, &EVERYTHING).await?.is_empty());
+        assert!(api_keys::list(&mut tx, theirs, &api_keys::Filter::default(), &EVERYTHING, at).await?.is_empty());
         let events = ledger::list(&mut tx, theirs, &Filter { limit: 9, ..Filter::default() }).await?;
         assert_eq!(events.len(), 1, "their own creation");
         drop(tx);

@@ -207,7 +207,7 @@ async fn the_token_endpoint_answers_bad_requests_as_rfc_6749_asks() {
         let request = server.request(Method::POST, "/oauth/token").header("content-type", content_type).body(body);
         server.send(request).await
     };
-    let token_exchange = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&subject_token=x";
+    let token_exchange = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&requested_token=openai-api-key&subject_token=x";
     for (content_type, body, status, error) in [
         ("application/x-www-form-urlencoded", token_exchange, 400, "unsupported_grant_type"),
         ("application/x-www-form-urlencoded", "", 400, "unsupported_grant_type"),

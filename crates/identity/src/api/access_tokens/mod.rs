@@ -1,19 +1,23 @@
 //! `/api/v1/access-tokens`: personal access tokens, for programmatic use of Codex.
 
+pub(crate) mod rotate;
+
 use axum::extract::State;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use provost_model::event::{EventType, Target};
-use provost_model::{AccessTokenId, MemberId, Permission};
+use provost_model::{AccessTokenId, AllowedIps, MemberId, Permission, WorkloadIdentityId};
 use provost_store::Touched;
 use provost_store::tables::access_tokens::{self, AccessTokenRow};
 use provost_web::{
     AnyMember, App, Caller, Created, Error, ErrorBody, Json, List, ListQuery, PathId, Permit, Principal, Query, Result,
-    Secret, Session, name,
+    Secret, SecretKind, Session, name,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
+
+use super::allowed_ips;
 
 /// The longest lifetime that can be asked for, in days.
 pub(crate) const MAX_DAYS: u32 = 3_650;
@@ -31,15 +35,37 @@ pub(crate) struct AccessTokenBody {
     expires_at: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
     last_used_at: Option<Timestamp>,
-    /// The secret; only in the answer to its creation.
+    /// The networks that it works from; none is from anywhere.
+    #[schema(value_type = Vec<String>)]
+    allowed_ips: AllowedIps,
+    /// The workload identity whose exchange made it; null for one that its member made.
+    workload_identity_id: Option<WorkloadIdentityId>,
+    /// Until when the secret before works, after a rotation.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    previous_expires_at: Option<Timestamp>,
+    /// When its secret was reported as leaked.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    leaked_at: Option<Timestamp>,
+    /// The secret; only in the answer to its creation or rotation.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
 }
 
 impl From<AccessTokenRow> for AccessTokenBody {
     fn from(row: AccessTokenRow) -> Self {
-        let AccessTokenRow { id, member_id, name, created_at, expires_at, last_used_at, .. } = row;
-        Self { id, name, created_by: member_id, created_at, expires_at, last_used_at, token: None }
+        Self {
+            id: row.id,
+            name: row.name,
+            created_by: row.member_id,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            last_used_at: row.last_used_at,
+            allowed_ips: row.allowed_ips,
+            workload_identity_id: row.workload_identity_id,
+            previous_expires_at: row.previous_expires_at,
+            leaked_at: row.leaked_at,
+            token: None,
+        }
     }
 }
 
@@ -51,6 +77,9 @@ pub(crate) struct NewAccessToken {
     /// Null never expires, where the workspace allows that.
     #[serde(default)]
     expires_in_days: Option<u32>,
+    /// Networks in CIDR notation that it works from; none is from anywhere.
+    #[serde(default)]
+    allowed_ips: Vec<String>,
 }
 
 /// The access tokens: one's own; owners and admins see everybody's.
@@ -78,22 +107,23 @@ pub(crate) async fn create(
     caller.require(&app, Permission::CodexAccessTokensCreate)?;
     let Principal::Member(member) = &caller.principal else { unreachable!("a session is a member's") };
     let name = name("name", &body.name, 100)?;
+    let allowed_ips = allowed_ips::parse(&body.allowed_ips)?;
     check_lifetime(body.expires_in_days, caller.workspace.settings.access_token_max_days)?;
     let mut change = caller.change(&app).await?;
     let (ws, now) = (change.workspace_id(), change.at());
-    let secret = Secret::new("at-");
+    let secret = Secret::checked(SecretKind::AccessToken);
     let row = AccessTokenRow {
-        id: AccessTokenId::new(now),
-        member_id: member.id,
-        name,
-        created_at: now,
         expires_at: body.expires_in_days.map(|days| now + SignedDuration::from_hours(24 * i64::from(days))),
-        revoked_at: None,
-        last_used_at: None,
+        allowed_ips,
+        ..AccessTokenRow::new(AccessTokenId::new(now), member.id, &name, now)
     };
     access_tokens::insert(&mut change, ws, &row, &secret.hash).await?;
     change.touch(Touched::AccessToken(row.id));
-    change.record(EventType::AccessTokenCreated, target(&row), json!({ "expires_at": row.expires_at }));
+    change.record(
+        EventType::AccessTokenCreated,
+        target(&row),
+        json!({ "expires_at": row.expires_at, "allowed_ips": row.allowed_ips }),
+    );
     change.commit().await?;
     Ok(Created(AccessTokenBody { token: Some(secret.text), ..row.into() }))
 }
