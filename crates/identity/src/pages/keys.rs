@@ -76,8 +76,8 @@ async fn ask_with(app: &App, caller: &Caller, fields: Fields) -> Result<Page> {
         } @else {
             p { "Copy it now: it is shown only this once. It works at once." }
         }
-        label for="key" { (row.name) }
-        input id="key" readonly autofocus autocomplete="off" spellcheck="false" value=(secret.text);
+        h2 { (row.name) }
+        p.secret { (secret.text) }
         p.hint { "Send it in the header Authorization: Bearer …" }
         p { a href="/keys" { "Back to the keys" } }
     };
@@ -104,7 +104,9 @@ async fn page(app: &App, session: &Session, message: Option<&str>) -> Result<Pag
     } else {
         Vec::new()
     };
-    let scopes = Scope::ALL.into_iter().filter(|scope| manages || *scope != Scope::Admin);
+    // The narrow ones first: nobody asks for the widest by not choosing.
+    let narrow = Scope::ALL.into_iter().filter(|scope| *scope != Scope::Admin);
+    let scopes = narrow.chain(manages.then_some(Scope::Admin));
     let body = html! {
         (alert(message.map(|message| format!("Nothing was done: {message}.")).as_deref()))
         @for row in waiting.iter().filter(|row| !row.known_by.contains(&caller.id())) {
