@@ -2,6 +2,7 @@
 
 pub(crate) mod device;
 pub(crate) mod home;
+pub(crate) mod keys;
 pub(crate) mod link;
 pub(crate) mod setup;
 pub(crate) mod sign_in;

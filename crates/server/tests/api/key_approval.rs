@@ -224,3 +224,57 @@ async fn a_member_asks_for_a_key_and_has_it_once_somebody_approved() {
         assert_eq!(status(&scene.server.call(&max, Method::POST, &rotate, Some(json!({}))).await), "404 not_found");
     }
 }
+
+#[tokio::test]
+async fn from_asking_to_the_first_use_in_a_browser() {
+    let scene = Scene::open(Database::Sqlite).await;
+    let submit = async |who: &As, form: &str| {
+        let As::Session { cookie, csrf_token, .. } = who else { unreachable!("a session") };
+        let request = scene.server.request(Method::POST, "/keys").header("cookie", cookie);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        scene.server.send(request.body(format!("csrf_token={csrf_token}&{form}"))).await
+    };
+    let page = async |who: &As| {
+        let answer = scene.server.call(who, Method::GET, "/keys", None).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        answer.body.as_str().expect("a page").to_owned()
+    };
+    let ask = "action=ask&name=%3Cb%3Ereport%3C%2Fb%3E&scope=analytics.read&expires_in_days=90&reason=the+report";
+    let asked = submit(&scene.mia, ask).await;
+    assert_eq!(asked.headers["cache-control"], "no-store");
+    let text = asked.body.as_str().unwrap();
+    let at = text.find("pk-").expect("the key is shown");
+    let key = As::Key(text[at..at + 52].to_owned());
+    let look = async || scene.server.call(&key, Method::GET, "/api/v1/settings", None).await.status;
+    assert_eq!(look().await, StatusCode::UNAUTHORIZED);
+    assert!(page(&scene.mia).await.contains("waits for approval"));
+    assert!(!page(&scene.mia).await.contains("Approve"), "nobody decides on their own");
+
+    let waiting = page(&scene.adam).await;
+    assert!(waiting.contains("mia@acme.example") && waiting.contains("the report"), "{waiting}");
+    assert!(waiting.contains("&lt;b&gt;report") && !waiting.contains("<b>report"), "{waiting}");
+    let at = waiting.find("key_").expect("its id");
+    let id = &waiting[at..at + 36];
+    let forged = scene.server.call(&scene.mia, Method::GET, "/keys", None).await;
+    assert_eq!(forged.status, StatusCode::OK);
+    let answer = submit(&scene.mia, &format!("action=approve&id={id}")).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    let answer = submit(
+        &As::Session { member_id: String::new(), cookie: cookie(&scene.adam), csrf_token: "x".into() },
+        &format!("action=approve&id={id}"),
+    )
+    .await;
+    assert_eq!(status(&answer), "403 csrf_token_missing");
+    assert_eq!(look().await, StatusCode::UNAUTHORIZED);
+    let answer = submit(&scene.adam, &format!("action=approve&id={id}")).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+    assert_eq!(look().await, StatusCode::OK);
+    assert!(page(&scene.mia).await.contains("works, ends"));
+    let nobody = scene.server.call(&As::Nobody, Method::GET, "/keys", None).await;
+    assert_eq!(nobody.headers["location"], "/sign-in?next=%2Fkeys");
+}
+
+fn cookie(who: &As) -> String {
+    let As::Session { cookie, .. } = who else { unreachable!("a session") };
+    cookie.clone()
+}

@@ -111,3 +111,55 @@ fn an_api_key_works_until_it_is_revoked() {
         Ok(())
     });
 }
+
+#[test]
+fn a_node_that_missed_a_rotation_forgets_every_secret_that_ended() {
+    on_both(async |database| {
+        let (store, late) = (database.open().await?, database.open().await?);
+        let ws = workspace(&store).await?;
+        let ada = add_member(&store, ws, "ada@example.com").await?;
+        let mut adding = change(&store, ws).await?;
+        let at = adding.at();
+        let mut key = ApiKeyRow::new(ApiKeyId::new(at), "key", at);
+        let mut token = AccessTokenRow::new(AccessTokenId::new(at), ada.id, "token", at);
+        api_keys::insert(&mut adding, ws, &key, &[1; 32]).await?;
+        access_tokens::insert(&mut adding, ws, &token, &[101; 32]).await?;
+        adding.touch(Touched::ApiKey(key.id));
+        adding.touch(Touched::AccessToken(token.id));
+        commit(adding).await?;
+        late.refresh().await?;
+        for n in 2..=4 {
+            let mut rotating = change(&store, ws).await?;
+            let now = rotating.at();
+            let until = now + SignedDuration::from_hours(1);
+            api_keys::replace_secret(&mut rotating, ws, key.id, &[n; 32], until, now).await?;
+            access_tokens::replace_secret(&mut rotating, ws, token.id, &[100 + n; 32], until, now).await?;
+            (key.previous_expires_at, token.previous_expires_at) = (Some(until), Some(until));
+            api_keys::update(&mut rotating, ws, &key).await?;
+            access_tokens::update(&mut rotating, ws, &token).await?;
+            rotating.touch(Touched::ApiKey(key.id));
+            rotating.touch(Touched::AccessToken(token.id));
+            commit(rotating).await?;
+        }
+        late.refresh().await?;
+        for snapshot in [store.workspace(ws), late.workspace(ws), database.open().await?.workspace(ws)] {
+            let snapshot = snapshot.expect("it is there");
+            let mut keys: Vec<_> =
+                snapshot.api_keys.iter().map(|(hash, key)| (hash[0], key.expires_at.is_some())).collect();
+            let tokens = snapshot.access_tokens.iter();
+            let mut tokens: Vec<_> = tokens.map(|(hash, token)| (hash[0], token.expires_at.is_some())).collect();
+            keys.sort_unstable();
+            tokens.sort_unstable();
+            assert_eq!(keys, [(3, true), (4, false)]);
+            assert_eq!(tokens, [(103, true), (104, false)]);
+        }
+        // Whose the first secret was is still known, here and nowhere else.
+        let mut tx = store.read().await?;
+        assert_eq!(api_keys::get_by_secret(&mut tx, ws, &[1; 32]).await?.map(|row| row.id), Some(key.id));
+        assert_eq!(access_tokens::get_by_secret(&mut tx, ws, &[101; 32]).await?.map(|row| row.id), Some(token.id));
+        let other = workspace(&store).await?;
+        assert!(api_keys::get_by_secret(&mut tx, other, &[4; 32]).await?.is_none());
+        assert!(access_tokens::get_by_secret(&mut tx, other, &[104; 32]).await?.is_none());
+        Ok(())
+    });
+}
