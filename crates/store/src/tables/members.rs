@@ -48,7 +48,7 @@ pub async fn insert(tx: &mut Tx, ws: WorkspaceId, member: &MemberRow, password_h
     // A member made by hand goes by its address; one of an identity provider is of `scim_users`.
     let sql = "INSERT INTO members
             (id, workspace_id, email, email_key, name, active, builtin_role, password_hash, created_at, updated_at,
-             user_name, user_name_key)
+             user_name, user_key)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $3, $4)";
     let args = [
         member.id.into(),
@@ -71,7 +71,7 @@ pub async fn update(tx: &mut Tx, ws: WorkspaceId, member: &MemberRow) -> Result<
     let sql =
         "UPDATE members SET email = $3, email_key = $4, name = $5, active = $6, builtin_role = $7, updated_at = $8,
             user_name = CASE WHEN scim IS NULL THEN $3 ELSE user_name END,
-            user_name_key = CASE WHEN scim IS NULL THEN $4 ELSE user_name_key END
+            user_key = CASE WHEN scim IS NULL THEN $4 ELSE user_key END
         WHERE workspace_id = $1 AND id = $2";
     let args = [
         ws.into(),

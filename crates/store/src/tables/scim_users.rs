@@ -38,7 +38,7 @@ pub struct Taken {
 pub async fn insert_many(tx: &mut Tx, ws: WorkspaceId, users: &[ScimUserRow]) -> Result<()> {
     let sql = "INSERT INTO members
             (id, workspace_id, email, email_key, name, active, builtin_role, created_at, updated_at, user_name,
-             user_name_key, external_id, scim)
+             user_key, external_id, scim)
         VALUES $rows";
     let row = |user: &ScimUserRow| {
         let member = &user.member;
@@ -65,7 +65,7 @@ pub async fn insert_many(tx: &mut Tx, ws: WorkspaceId, users: &[ScimUserRow]) ->
 /// hand from here on.
 pub async fn update(tx: &mut Tx, ws: WorkspaceId, user: &ScimUserRow) -> Result<()> {
     let sql = "UPDATE members SET email = $3, email_key = $4, name = $5, active = $6, builtin_role = $7,
-            updated_at = $8, user_name = $9, user_name_key = $10, external_id = $11, scim = $12
+            updated_at = $8, user_name = $9, user_key = $10, external_id = $11, scim = $12
         WHERE workspace_id = $1 AND id = $2";
     let member = &user.member;
     let args = [
@@ -101,7 +101,7 @@ pub async fn get_many(tx: &mut Tx, ws: WorkspaceId, ids: &[MemberId]) -> Result<
 
 /// The user with this name, in whichever case and form.
 pub async fn get_by_user_name(tx: &mut Tx, ws: WorkspaceId, user_name: &str) -> Result<Option<ScimUserRow>> {
-    let sql = "SELECT * FROM members WHERE workspace_id = $1 AND user_name_key = $2";
+    let sql = "SELECT * FROM members WHERE workspace_id = $1 AND user_key = $2";
     tx.row(sql, [ws.into(), name_key(user_name).into()]).await?.map(|row| read(&row)).transpose()
 }
 
@@ -139,9 +139,9 @@ pub async fn count(tx: &mut Tx, ws: WorkspaceId) -> Result<i64> {
 /// [`Email::key`]).
 pub async fn taken(tx: &mut Tx, ws: WorkspaceId, user_names: &[String], emails: &[String]) -> Result<Taken> {
     let mut taken = Taken::default();
-    let sql = "SELECT id, user_name_key FROM members WHERE workspace_id = $1 AND user_name_key IN ($keys)";
+    let sql = "SELECT id, user_key FROM members WHERE workspace_id = $1 AND user_key IN ($keys)";
     for row in tx.rows_in(sql, &[ws.into()], &keys(user_names)).await? {
-        taken.user_names.insert(row.text("user_name_key")?, row.parse("id")?);
+        taken.user_names.insert(row.text("user_key")?, row.parse("id")?);
     }
     let sql = "SELECT id, email_key FROM members WHERE workspace_id = $1 AND email_key IN ($keys)";
     for row in tx.rows_in(sql, &[ws.into()], &keys(emails)).await? {
