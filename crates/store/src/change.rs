@@ -114,6 +114,11 @@ impl Change {
         self.workspace_id
     }
 
+    /// The version of the workspace that it makes.
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
     /// When it happens: one time for everything in it.
     pub fn at(&self) -> Timestamp {
         self.at

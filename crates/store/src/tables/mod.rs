@@ -5,6 +5,7 @@
 pub mod access_tokens;
 pub mod api_keys;
 pub mod authorization_codes;
+pub mod deprovisions;
 pub mod device_logins;
 pub mod grants;
 pub mod group_members;
@@ -12,6 +13,7 @@ pub mod groups;
 pub mod idempotency_keys;
 pub mod links;
 pub mod members;
+pub mod nodes;
 pub mod policies;
 pub mod policy_rules;
 pub mod roles;
