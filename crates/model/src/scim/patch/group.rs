@@ -76,6 +76,9 @@ fn read(operation: &Operation, steps: &mut Vec<GroupStep>) -> Result<(), ScimErr
 
 fn step(op: PatchOp, path: &Path, place: Place, value: Option<Value>) -> Result<Option<GroupStep>, ScimError> {
     let Some(attribute) = place.attribute else { return Ok(None) };
+    if attribute.name == "schemas" {
+        return Ok(None);
+    }
     if attribute.name == "members" {
         return members(op, path, place.sub, value).map(Some);
     }
