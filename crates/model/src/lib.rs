@@ -17,6 +17,7 @@ mod permission;
 mod policy;
 mod proof;
 mod role;
+pub mod scim;
 mod settings;
 mod upstream;
 mod workspace;

@@ -4,8 +4,11 @@ use aws_lc_rs::digest::{SHA256, digest};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use serde::Serialize;
-use serde_json::Value;
+use provost_model::scim::{Projection, ResourceKind};
+use serde::{Deserialize, Serialize};
+
+use super::problem::Problem;
+use super::render::Resource;
 
 /// RFC 7644 §8.1.
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/scim+json");
@@ -23,11 +26,32 @@ pub(crate) fn tag(shown: &[u8]) -> String {
     format!("W/\"{hex}\"")
 }
 
+/// Which attributes of a resource are asked for, in a query.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Shape {
+    attributes: Option<String>,
+    excluded_attributes: Option<String>,
+}
+
+impl Shape {
+    /// As it is understood.
+    pub(crate) fn projection(&self) -> Result<Projection, Problem> {
+        Ok(Projection::parse(self.attributes.as_deref(), self.excluded_attributes.as_deref())?)
+    }
+
+    /// Whether anything in particular is asked for.
+    pub(crate) fn is_asked_for(&self) -> bool {
+        self.attributes.is_some()
+    }
+}
+
 /// A resource, with its tag and its place, which its `meta` says.
-pub(crate) fn resource(status: StatusCode, version: &str, location: &str, shown: &Value) -> Response {
-    let mut response = scim_json(status, shown);
-    set(&mut response, ETAG, version);
-    set(&mut response, LOCATION, location);
+pub(crate) fn show(status: StatusCode, kind: ResourceKind, projection: &Projection, resource: Resource) -> Response {
+    let Resource { value, version, location } = resource;
+    let mut response = scim_json(status, &projection.apply(kind, value));
+    set(&mut response, ETAG, &version);
+    set(&mut response, LOCATION, &location);
     response
 }
 

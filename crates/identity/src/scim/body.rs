@@ -6,6 +6,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use std::str::FromStr;
 
 use super::Scim;
@@ -72,5 +73,14 @@ impl<T: FromStr> FromRequestParts<Scim> for PathId<T> {
         let path = Path::<String>::from_request_parts(parts, scim).await;
         let id = path.ok().and_then(|Path(id)| id.parse().ok());
         id.map(Self).ok_or_else(|| Problem::not_found("resource"))
+    }
+}
+
+/// The object that a body holds.
+pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(Problem::invalid_syntax("the body is a JSON object: `{…}`")),
+        Err(error) => Err(Problem::invalid_syntax(format!("the body is not JSON: {error}"))),
     }
 }

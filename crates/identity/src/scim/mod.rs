@@ -10,7 +10,7 @@ pub(crate) mod bulk;
 pub(crate) mod discovery;
 mod find;
 pub(crate) mod groups;
-mod groups_found;
+mod group_fields;
 mod problem;
 mod provisioner;
 mod render;
@@ -22,8 +22,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use provost_web::App;
+
 use tokio::sync::Semaphore;
 
+pub(crate) use self::problem::{method_not_allowed, no_such_address};
 use self::writer::Writers;
 
 /// How many searches that no index answers run at once. Each may look at every member.

@@ -3,12 +3,10 @@
 use axum::response::{IntoResponse, Response};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use provost_model::scim::ScimError;
+use provost_model::scim::{ScimError, ScimType};
 use serde_json::{Value, json};
 
 use super::answer::scim_json;
-
-const ERROR_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
 /// An error of this surface.
 #[derive(Debug, Clone)]
@@ -45,6 +43,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, detail)
     }
 
+    /// 400: what was sent cannot be read.
+    pub(crate) fn invalid_syntax(detail: impl Into<String>) -> Self {
+        Self::typed(StatusCode::BAD_REQUEST, "invalidSyntax", detail)
+    }
+
     /// 400: a value that cannot be.
     pub(crate) fn invalid_value(detail: impl Into<String>) -> Self {
         Self::typed(StatusCode::BAD_REQUEST, "invalidValue", detail)
@@ -68,7 +71,7 @@ impl Problem {
     /// Its body.
     pub(crate) fn body(&self) -> Value {
         let mut body =
-            json!({ "schemas": [ERROR_SCHEMA], "status": self.status.as_str(), "detail": self.detail.as_str() });
+            json!({ "schemas": [ScimError::SCHEMA], "status": self.status.as_str(), "detail": self.detail.as_str() });
         if let Some(scim_type) = self.scim_type {
             body["scimType"] = scim_type.into();
         }
@@ -78,7 +81,8 @@ impl Problem {
 
 impl From<ScimError> for Problem {
     fn from(error: ScimError) -> Self {
-        Self::typed(StatusCode::BAD_REQUEST, error.scim_type(), error.to_string())
+        let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
+        Self { scim_type: error.scim_type.map(ScimType::as_str), ..Self::new(status, error.detail) }
     }
 }
 

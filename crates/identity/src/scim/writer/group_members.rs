@@ -12,33 +12,22 @@ use serde_json::json;
 use super::groups::target;
 use super::{Batch, Fault};
 use crate::deprovision::left_group;
-use crate::scim::problem::Problem;
+use crate::scim::group_fields::{Step, unknown_member};
 
 /// An event names at most so many of those who came, and of those who went; all are counted.
 const NAMED: usize = 100;
 
-/// One step of a change of members.
-#[derive(Debug, Clone)]
-pub(super) enum Step {
-    Add(Vec<MemberId>),
-    Remove(Vec<MemberId>),
-    RemoveAll,
-    Replace(Vec<MemberId>),
-}
-
-impl Step {
-    fn joining(&self) -> &[MemberId] {
-        match self {
-            Self::Add(members) | Self::Replace(members) => members,
-            Self::Remove(_) | Self::RemoveAll => &[],
-        }
+fn joining(step: &Step) -> &[MemberId] {
+    match step {
+        Step::Add(members) | Step::Replace(members) => members,
+        Step::Remove(_) => &[],
     }
 }
 
 /// Refuses steps that put in who is not of the workspace.
 pub(super) async fn check(batch: &mut Batch, steps: &[Step]) -> Result<(), Fault> {
     // Nearly all are in the snapshot; who came a moment ago is asked for.
-    let joining = steps.iter().flat_map(Step::joining);
+    let joining = steps.iter().flat_map(joining);
     let unseen = joining.filter(|id| !batch.workspace.members.contains_key(*id)).copied();
     let unseen: Vec<MemberId> = unseen.collect::<BTreeSet<_>>().into_iter().collect();
     let found = scim_users::user_names(&mut batch.change, batch.ws, &unseen).await?;
@@ -69,7 +58,9 @@ pub(super) async fn take(batch: &mut Batch, group: &ScimGroupRow, steps: &[Step]
         match step {
             Step::Add(members) => note(group_members::add_many(change, ws, id, members).await?, Vec::new()),
             Step::Remove(members) => note(Vec::new(), group_members::remove_many(change, ws, id, members).await?),
-            Step::RemoveAll => note(Vec::new(), group_members::remove_all(change, ws, id).await?),
+            Step::Replace(members) if members.is_empty() => {
+                note(Vec::new(), group_members::remove_all(change, ws, id).await?);
+            }
             Step::Replace(members) => {
                 let replaced = group_members::replace(change, ws, id, members).await?;
                 note(replaced.added, replaced.removed);
@@ -99,9 +90,4 @@ pub(super) async fn leave(batch: &mut Batch, group: GroupId, members: &[MemberId
     let workspace = batch.workspace.clone();
     left_group(&mut batch.change, &workspace, group, members).await?;
     Ok(())
-}
-
-/// 400: who is not of this workspace is unknown, wherever else they may be.
-pub(super) fn unknown_member(id: impl std::fmt::Display) -> Problem {
-    Problem::invalid_value(format!("`members`: there is no user {id}"))
 }

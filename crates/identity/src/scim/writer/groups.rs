@@ -1,25 +1,24 @@
 //! Groups, as the identity provider keeps them. One that was made by hand is not of this surface.
 
 use provost_model::event::{EventType, Target};
-use provost_model::scim::GroupPatch;
 use provost_model::{GroupId, GroupSource};
 use provost_store::Touched;
 use provost_store::tables::scim_groups::{self, ScimGroupRow};
 use provost_store::tables::{group_members as memberships, groups};
 use serde_json::{Value, json};
 
-use super::group_members::{self, Step};
+use super::group_members;
 use super::users::later;
 use super::{Batch, Done, Fault};
 use crate::api::settings::differences;
 use crate::scim::answer::Tags;
-use crate::scim::groups_found::{GroupChange, GroupFields};
+use crate::scim::group_fields::{GroupChange, GroupFields, Step};
 use crate::scim::problem::Problem;
 use crate::scim::render;
 
 /// Adds a group.
 pub(super) async fn create(batch: &mut Batch, group: &GroupFields) -> Result<Done, Fault> {
-    let steps = [Step::Add(group.members.clone().unwrap_or_default())];
+    let steps = [Step::Add(group.members.clone())];
     check_name(batch, &group.name, None).await?;
     group_members::check(batch, &steps).await?;
     let now = batch.change.at();
@@ -42,15 +41,15 @@ pub(super) async fn create(batch: &mut Batch, group: &GroupFields) -> Result<Don
 /// Replaces a group: its name, its members.
 pub(super) async fn replace(batch: &mut Batch, id: GroupId, tags: &Tags, group: &GroupFields) -> Result<Done, Fault> {
     let before = find(batch, id, tags).await?;
-    let steps = [Step::Replace(group.members.clone().unwrap_or_default())];
+    let steps = [Step::Replace(group.members.clone())];
     put(batch, before, group, &steps).await
 }
 
 /// Changes a group.
-pub(super) async fn patch(batch: &mut Batch, id: GroupId, tags: &Tags, patch: &GroupPatch) -> Result<Done, Fault> {
+pub(super) async fn patch(batch: &mut Batch, id: GroupId, tags: &Tags, patch: &GroupChange) -> Result<Done, Fault> {
     let before = find(batch, id, tags).await?;
-    let GroupChange { fields, steps } = GroupChange::new(&before, patch)?;
-    put(batch, before, &fields, &steps).await
+    let group = patch.apply(&before)?;
+    put(batch, before, &group, &patch.steps).await
 }
 
 async fn put(

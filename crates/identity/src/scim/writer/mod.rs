@@ -19,7 +19,6 @@ use provost_store::{Change, Error, Gather};
 use provost_web::App;
 use serde_json::Value;
 
-pub(crate) use self::bulk::{BulkOperation, BulkRequest};
 pub(crate) use self::operation::Op;
 use super::problem::Problem;
 use super::provisioner::Provisioner;

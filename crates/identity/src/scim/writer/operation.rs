@@ -1,12 +1,12 @@
 //! The operations, and which function does each.
 
-use provost_model::scim::{GroupPatch, PatchRequest};
+use provost_model::scim::{BulkRequest, PatchRequest};
 use provost_model::{GroupId, MemberId};
 
-use super::bulk::{self, BulkRequest};
-use super::{Batch, Done, Fault, groups, users};
+
+use super::{Batch, Done, Fault, bulk, groups, users};
 use crate::scim::answer::Tags;
-use crate::scim::groups_found::GroupFields;
+use crate::scim::group_fields::{GroupChange, GroupFields};
 use crate::scim::users::UserFields;
 
 /// What a request wants, parsed.
@@ -18,9 +18,10 @@ pub(crate) enum Op {
     DeleteUser(MemberId, Tags),
     CreateGroup(Box<GroupFields>),
     ReplaceGroup(GroupId, Tags, Box<GroupFields>),
-    PatchGroup(GroupId, Tags, GroupPatch),
+    PatchGroup(GroupId, Tags, GroupChange),
     DeleteGroup(GroupId, Tags),
-    Bulk(BulkRequest),
+    /// With where the surface is, for the answers.
+    Bulk(String, BulkRequest),
 }
 
 /// Does one.
@@ -38,6 +39,6 @@ pub(super) async fn run(batch: &mut Batch, op: &Op) -> Result<Done, Fault> {
         Op::PatchGroup(id, tags, patch) => groups::patch(batch, *id, tags, patch).await,
         Op::DeleteGroup(id, tags) => groups::delete(batch, *id, tags).await,
         // Boxed, since a bulk request runs operations.
-        Op::Bulk(request) => Box::pin(bulk::run_bulk(batch, request)).await,
+        Op::Bulk(base, request) => Box::pin(bulk::run_bulk(batch, base, request)).await,
     }
 }

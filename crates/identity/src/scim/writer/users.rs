@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};
 use provost_model::event::{Actor, EventType, Origin, Target};
-use provost_model::scim::{PatchRequest, patch_user};
+use provost_model::scim::{PatchRequest, User, patch_user};
 use provost_model::{BuiltinRole, MemberId, name_key};
 use provost_store::tables::members::{self, MemberRow};
 use provost_store::tables::scim_users::{self, ScimUserRow};
@@ -71,9 +71,9 @@ pub(super) async fn replace(batch: &mut Batch, id: MemberId, tags: &Tags, user: 
 /// Changes what the provider says of a member.
 pub(super) async fn patch(batch: &mut Batch, id: MemberId, tags: &Tags, patch: &PatchRequest) -> Result<Done, Fault> {
     let before = find(batch, id, tags).await?;
-    let mut document = render::user_document(&before);
-    patch_user(&mut document, patch).map_err(Problem::from)?;
-    let user = UserFields::from_document(document, Some(&before.member.email))?;
+    let known = User::parse(render::user_attributes(&before)).map_err(Problem::from)?;
+    let user = patch_user(&known, patch).map_err(Problem::from)?;
+    let user = UserFields::of(user, Some(&before.member.email))?;
     put(batch, before, &user).await
 }
 
