@@ -19,6 +19,7 @@ mod permission;
 mod policy;
 mod proof;
 mod role;
+pub mod scim;
 mod settings;
 mod upstream;
 mod workspace;

@@ -5,4 +5,5 @@ mod api;
 mod codex;
 mod door;
 mod house;
+mod scim;
 mod sso;

@@ -77,6 +77,12 @@ pub async fn count(tx: &mut Tx, ws: WorkspaceId, id: GroupId) -> Result<i64> {
     tx.row(sql, [ws.into(), id.into()]).await?.map_or(Ok(0), |row| row.int("n"))
 }
 
+/// The ids of everyone in a group, by age.
+pub async fn ids_of(tx: &mut Tx, ws: WorkspaceId, id: GroupId) -> Result<Vec<MemberId>> {
+    let sql = "SELECT member_id FROM group_members WHERE workspace_id = $1 AND group_id = $2 ORDER BY member_id";
+    ids(&tx.rows(sql, [ws.into(), id.into()]).await?)
+}
+
 /// A page of a group's members, by age.
 pub async fn list(tx: &mut Tx, ws: WorkspaceId, id: GroupId, page: &Page) -> Result<Vec<GroupMember>> {
     let sql = "SELECT m.id, m.user_name, m.name FROM group_members g JOIN members m ON m.id = g.member_id
@@ -89,14 +95,14 @@ pub async fn list(tx: &mut Tx, ws: WorkspaceId, id: GroupId, page: &Page) -> Res
     rows.iter().map(member).collect()
 }
 
-/// The groups of these members with their names, by member; who is in none is left out.
+/// The provisioned groups of these members with their names, by member; who is in none is left out.
 pub async fn groups_of(
     tx: &mut Tx,
     ws: WorkspaceId,
     members: &[MemberId],
 ) -> Result<HashMap<MemberId, Vec<(GroupId, String)>>> {
     let sql = "SELECT m.member_id, g.id, g.name FROM group_members m JOIN groups g ON g.id = m.group_id
-        WHERE g.workspace_id = $1 AND m.member_id IN ($keys) ORDER BY g.id";
+        WHERE m.workspace_id = $1 AND g.source = 'scim' AND m.member_id IN ($keys) ORDER BY g.id";
     let mut groups: HashMap<MemberId, Vec<(GroupId, String)>> = HashMap::new();
     for row in tx.rows_in(sql, &[ws.into()], &keys(members)).await? {
         groups.entry(row.parse("member_id")?).or_default().push((row.parse("id")?, row.text("name")?));

@@ -125,6 +125,12 @@ pub async fn list(tx: &mut Tx, ws: WorkspaceId, page: &Page) -> Result<Vec<Membe
     tx.rows(sql, [ws.into(), after.into(), page.limit.into()]).await?.iter().map(read).collect()
 }
 
+/// The groups that a member is in.
+pub async fn group_ids(tx: &mut Tx, ws: WorkspaceId, id: MemberId) -> Result<Vec<GroupId>> {
+    let sql = "SELECT group_id FROM group_members WHERE workspace_id = $1 AND member_id = $2";
+    tx.rows(sql, [ws.into(), id.into()]).await?.iter().map(|row| row.parse("group_id")).collect()
+}
+
 /// The logins with this address, in every workspace.
 pub async fn logins(tx: &mut Tx, email: &Email) -> Result<Vec<Login>> {
     let sql = "SELECT workspace_id, id, active, password_hash FROM members WHERE email_key = $1 ORDER BY id LIMIT 16";

@@ -129,6 +129,13 @@ pub async fn list(tx: &mut Tx, ws: WorkspaceId, page: Offset) -> Result<Vec<Scim
     tx.rows(sql, [ws.into(), page.limit.into(), page.skip.into()]).await?.iter().map(read).collect()
 }
 
+/// The members that come after one, by age: for who goes through all of them.
+pub async fn list_after(tx: &mut Tx, ws: WorkspaceId, after: Option<MemberId>, limit: u32) -> Result<Vec<ScimUserRow>> {
+    let sql = "SELECT * FROM members WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+    let after = after.map(|id| id.to_string()).unwrap_or_default();
+    tx.rows(sql, [ws.into(), after.into(), limit.into()]).await?.iter().map(read).collect()
+}
+
 /// How many members there are.
 pub async fn count(tx: &mut Tx, ws: WorkspaceId) -> Result<i64> {
     let row = tx.row("SELECT COUNT(*) AS n FROM members WHERE workspace_id = $1", [ws.into()]).await?;
