@@ -17,6 +17,7 @@ mod refresh;
 mod seal;
 mod store;
 pub mod tables;
+pub mod trails;
 
 pub use change::{Change, Touched};
 pub use db::{Arg, Row, Tx};
