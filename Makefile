@@ -24,6 +24,7 @@ test: tools clients ## Run every test: both databases, the real Codex clients
 bench: tools ## Run the benchmarks; each prints ratios against a baseline of the same run
 	cargo build --release --locked --package provost-benches
 	for bench in bundle decision start relay; do target/release/$$bench || exit 1; done
+	$(WITH_POSTGRES) target/release/revocation
 
 lint: tools ## Check format, lints and dependencies
 	cargo fmt --all --check

@@ -71,6 +71,7 @@ pub(crate) async fn list(
     Query(query): Query<SessionsQuery>,
     parts: Parts,
 ) -> Result<List<SessionBody>> {
+    check_key(&app, &permit, Permission::MembersRead)?;
     let page = ListQuery { limit: query.limit, cursor: query.cursor };
     let member = match (query.member_id, own_id(&permit)) {
         (None, Some(own)) => own,
@@ -140,6 +141,7 @@ pub(crate) async fn delete(
     State(app): State<App>,
     PathId(id): PathId<AnyId>,
 ) -> Result<StatusCode> {
+    check_key(&app, &permit, Permission::MembersWrite)?;
     let mut change = permit.change(&app).await?;
     let (ws, now) = (change.workspace_id(), change.at());
     let gone = || Error::not_found("session");
@@ -184,6 +186,7 @@ pub(crate) async fn sign_out(
     State(app): State<App>,
     PathId(id): PathId<MemberId>,
 ) -> Result<axum::Json<SignedOut>> {
+    check_key(&app, &permit, Permission::MembersWrite)?;
     let mut change = permit.change(&app).await?;
     let (ws, now) = (change.workspace_id(), change.at());
     let email = may_end(&app, &permit, &mut change, id, "member").await?;
@@ -201,6 +204,14 @@ pub(crate) async fn sign_out(
     change.record(EventType::SessionRevoked, Target::new("member", id, email), details);
     change.commit().await?;
     Ok(axum::Json(SignedOut { sessions, client_sessions }))
+}
+
+/// An API key has nothing of its own here: it needs the permission whoever it asks about.
+fn check_key(app: &App, caller: &Caller, permission: Permission) -> Result<()> {
+    match &caller.principal {
+        Principal::Member(_) => Ok(()),
+        Principal::ApiKey(_) => caller.require(app, permission),
+    }
 }
 
 /// Who calls, if it is a member.

@@ -161,6 +161,7 @@ async fn the_history_names_who_signed_in_who_tried_and_a_token_that_came_twice()
         server.member("max@acme.example").await;
         let guess = json!({ "email": "MIA@acme.example", "password": "a guess of some length" });
         server.call(&As::Nobody, Method::POST, "/api/v1/sessions", Some(guess)).await;
+        assert!(server.node.app.store.flush(std::time::Duration::from_secs(10)).await);
         let (mia, max) = (server.sign_in("mia@acme.example").await, server.sign_in("max@acme.example").await);
         let tokens = sign_in_client(&server, &mia).await;
         let renew = async || {
