@@ -93,11 +93,6 @@ pub async fn delete(tx: &mut Tx, hash: &TokenHash) -> Result<()> {
     Ok(())
 }
 
-/// Ends every session of a member; how many.
-pub async fn delete_all(tx: &mut Tx, member: MemberId) -> Result<u64> {
-    tx.execute("DELETE FROM sessions WHERE member_id = $1", [member.into()]).await
-}
-
 /// Ends every session of a member; which ones.
 pub async fn end_all(tx: &mut Tx, ws: WorkspaceId, member: MemberId) -> Result<Vec<SessionRow>> {
     let sql = "DELETE FROM sessions WHERE workspace_id = $1 AND member_id = $2 RETURNING *";
