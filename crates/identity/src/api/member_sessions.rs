@@ -198,7 +198,7 @@ pub(crate) async fn sign_out(
     // Whatever is about to become a session.
     links::delete_all(&mut change, ws, id, now).await?;
     device_logins::delete_all(&mut change, ws, id, now).await?;
-    authorization_codes::delete_all(&mut change, ws, id, now).await?;
+    authorization_codes::expire_all(&mut change, ws, id, now).await?;
     let client_sessions = ended.iter().filter(|grant| grant.expires_at > now).count();
     let details = json!({ "everywhere": true, "sessions": sessions, "client_sessions": client_sessions });
     change.record(EventType::SessionRevoked, Target::new("member", id, email), details);

@@ -68,9 +68,6 @@ async fn exchange_code(app: &App, from: Origin, request: &Request) -> Result<Tok
         end_replayed(app, from, &code, grant_id).await?;
         return Err(OAuthError::invalid_grant("the code was used before: sign in again"));
     }
-    if code.expires_at <= app.store.clock().now() {
-        return Err(OAuthError::invalid_grant("the code is too old: sign in again"));
-    }
     let is_redirect = if code.method == method::BROWSER {
         redirect_uri == code.redirect_uri
     } else {
@@ -88,9 +85,10 @@ async fn exchange_code(app: &App, from: Origin, request: &Request) -> Result<Tok
     let actor = Actor::member(member.id, &member.email);
     let mut change = app.store.change(workspace.id, actor, from.clone()).await?;
     let now = change.at();
-    // Whoever was shut out since has no code any more, and must not get a session.
-    if authorization_codes::get(&mut change, &hash).await?.is_none() {
-        return Err(OAuthError::invalid_grant("the code is not known: sign in again"));
+    // Asked only now that nobody can end it at the same time: who was shut out must not get a session,
+    // and a member who may not is told that, and not of the code.
+    if authorization_codes::get(&mut change, &hash).await?.is_none_or(|code| code.expires_at <= now) {
+        return Err(OAuthError::invalid_grant("the code is too old: sign in again"));
     }
     let grant = GrantRow {
         id: GrantId::new(now),

@@ -5,7 +5,7 @@ use http::{Method, StatusCode};
 use provost_testkit::server::{Answer, As, PASSWORD, Server};
 use serde_json::{Value, json};
 
-use super::issuer::{BUNDLE, bundle_status, sign_in_client};
+use super::issuer::{BUNDLE, bundle_status, code as browser_code, exchange, form, sign_in_client};
 use super::tenants::second_workspace;
 use super::{BOTH, PATIENT, status};
 
@@ -176,6 +176,15 @@ async fn what_is_in_flight_ends_too() {
         let suspended = server.patch(&path, json!({ "active": false })).await;
         assert_eq!(receipt(&server, &suspended).await["ended"]["device_logins"], 1);
         server.patch(&path, json!({ "active": true })).await.ok();
+        // Nor does a code that a browser is bringing to its client.
+        let session = server.sign_in("mia@acme.example").await;
+        let code_in_flight = browser_code(&server, &session).await;
+        let suspended = server.patch(&path, json!({ "active": false })).await;
+        assert_eq!(receipt(&server, &suspended).await["ended"]["authorization_codes"], 1);
+        server.patch(&path, json!({ "active": true })).await.ok();
+        let exchanged = form(&server, "/oauth/token", &exchange(&code_in_flight)).await;
+        assert_eq!((exchanged.status, exchanged.text("error")), (StatusCode::BAD_REQUEST, "invalid_grant".to_owned()));
+
         let body = json!({ "device_auth_id": device, "user_code": code });
         let polled = server.call(&As::Nobody, Method::POST, "/api/accounts/deviceauth/token", Some(body)).await;
         assert_eq!(polled.status, StatusCode::GONE, "{}", polled.body);
