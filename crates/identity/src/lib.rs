@@ -78,5 +78,6 @@ pub fn page_routes() -> Router<App> {
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-in/link/{secret}", get(link::show).post(link::submit))
         .route("/setup/{secret}", get(setup::show).post(setup::submit))
+        .route("/sessions", get(sessions::show).post(sessions::submit))
         .route("/codex/device", get(device::show).post(device::submit))
 }

@@ -142,20 +142,26 @@ pub(crate) async fn delete(
     PathId(id): PathId<AnyId>,
 ) -> Result<StatusCode> {
     check_key(&app, &permit, Permission::MembersWrite)?;
-    let mut change = permit.change(&app).await?;
+    end(&app, &permit, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends a session of the caller, or of a member whom they may change.
+pub(crate) async fn end(app: &App, caller: &Caller, id: AnyId) -> Result<()> {
+    let mut change = caller.change(app).await?;
     let (ws, now) = (change.workspace_id(), change.at());
     let gone = || Error::not_found("session");
     match id {
         AnyId::Console(id) => {
             let row = sessions::get_by_id(&mut change, ws, id).await?.ok_or_else(gone)?;
-            may_end(&app, &permit, &mut change, row.member_id, "session").await?;
+            may_end(app, caller, &mut change, row.member_id, "session").await?;
             sessions::delete_by_id(&mut change, ws, id).await?;
             let target = Target::new("session", id, row.user_agent);
             change.record(EventType::SessionRevoked, target, json!({ "member_id": row.member_id }));
         }
         AnyId::Client(id) => {
             let row = grants::get(&mut change, ws, id).await?.ok_or_else(gone)?;
-            may_end(&app, &permit, &mut change, row.member_id, "session").await?;
+            may_end(app, caller, &mut change, row.member_id, "session").await?;
             if !grants::revoke(&mut change, ws, id, now).await? {
                 return Err(gone());
             }
@@ -164,8 +170,7 @@ pub(crate) async fn delete(
             change.record(EventType::ClientSignedOut, Target::new("client_session", id, row.client_id), details);
         }
     }
-    change.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(change.commit().await?)
 }
 
 /// How much was ended.
@@ -187,9 +192,14 @@ pub(crate) async fn sign_out(
     PathId(id): PathId<MemberId>,
 ) -> Result<axum::Json<SignedOut>> {
     check_key(&app, &permit, Permission::MembersWrite)?;
-    let mut change = permit.change(&app).await?;
+    end_everywhere(&app, &permit, id).await.map(axum::Json)
+}
+
+/// Ends every session of the caller, or of a member whom they may change.
+pub(crate) async fn end_everywhere(app: &App, caller: &Caller, id: MemberId) -> Result<SignedOut> {
+    let mut change = caller.change(app).await?;
     let (ws, now) = (change.workspace_id(), change.at());
-    let email = may_end(&app, &permit, &mut change, id, "member").await?;
+    let email = may_end(app, caller, &mut change, id, "member").await?;
     let sessions = sessions::end_all(&mut change, ws, id).await?.len();
     let ended = grants::end_all(&mut change, ws, id, now).await?;
     for grant in &ended {
@@ -203,7 +213,7 @@ pub(crate) async fn sign_out(
     let details = json!({ "everywhere": true, "sessions": sessions, "client_sessions": client_sessions });
     change.record(EventType::SessionRevoked, Target::new("member", id, email), details);
     change.commit().await?;
-    Ok(axum::Json(SignedOut { sessions, client_sessions }))
+    Ok(SignedOut { sessions, client_sessions })
 }
 
 /// An API key has nothing of its own here: it needs the permission whoever it asks about.

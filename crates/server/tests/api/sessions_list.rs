@@ -206,3 +206,39 @@ async fn the_history_names_who_signed_in_who_tried_and_a_token_that_came_twice()
         assert!(metrics.body.as_str().unwrap().contains(counted), "{}", metrics.body);
     }
 }
+
+#[tokio::test]
+async fn the_page_ends_what_its_member_says_and_nothing_else() {
+    let server = Server::start_with(BOTH[0], PATIENT).await;
+    server.member("mia@acme.example").await;
+    server.member("max@acme.example").await;
+    let (mia, elsewhere) = (server.sign_in("mia@acme.example").await, server.sign_in("mia@acme.example").await);
+    let max = server.sign_in("max@acme.example").await;
+    let As::Session { csrf_token, cookie, .. } = &mia else { unreachable!("a session") };
+    let submit = async |csrf: &str, id: Option<&str>| {
+        let id = id.map(|id| format!("&id={id}")).unwrap_or_default();
+        let request = server.request(Method::POST, "/sessions").header("cookie", cookie);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        server.send(request.body(format!("csrf_token={csrf}{id}"))).await
+    };
+    let nobody = server.call(&As::Nobody, Method::GET, "/sessions", None).await;
+    assert_eq!(nobody.headers["location"], "/sign-in?next=%2Fsessions");
+    let page = server.call(&mia, Method::GET, "/sessions", None).await.ok();
+    let ids: Vec<String> =
+        list(&server, &mia, "").await.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
+    assert!(ids.iter().all(|id| page.as_str().unwrap().contains(id)), "{page}");
+    assert_eq!(page.as_str().unwrap().matches("(this one)").count(), 1);
+    // Without the token that only its own pages hold, and for what is another's, nothing happens.
+    assert_eq!(submit("guessed", Some(&ids[1])).await.status, StatusCode::FORBIDDEN);
+    let maxs = list(&server, &max, "").await[0]["id"].as_str().unwrap().to_owned();
+    submit(csrf_token, Some(&maxs)).await;
+    for session in [&mia, &elsewhere, &max] {
+        assert_eq!(look(&server, session).await, StatusCode::OK);
+    }
+    assert_eq!(submit(csrf_token, Some(&ids[1])).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(look(&server, &elsewhere).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(look(&server, &mia).await, StatusCode::OK);
+    submit(csrf_token, None).await;
+    assert_eq!(look(&server, &mia).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(look(&server, &max).await, StatusCode::OK);
+}
