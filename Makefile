@@ -25,6 +25,7 @@ test: tools clients suites ## Run every test: both databases, the real Codex cli
 bench: tools ## Run the benchmarks; each prints ratios against a baseline of the same run
 	cargo build --release --locked --package provost-benches
 	for bench in bundle decision start relay scim; do target/release/$$bench || exit 1; done
+	$(WITH_POSTGRES) target/release/revocation
 
 lint: tools ## Check format, lints and dependencies
 	cargo fmt --all --check

@@ -11,7 +11,7 @@ use provost_store::tables::{
     workload_identities, workspaces,
 };
 use provost_store::{Change, Result, Store, Touched};
-use provost_web::{Secret, SecretKind};
+use provost_web::{Secret, SecretKind, session_limits};
 use serde_json::json;
 
 use crate::links::invite;
@@ -108,6 +108,9 @@ pub async fn housekeeping(store: &Store) -> Result<()> {
     let now = store.clock().now();
     let mut tx = store.write().await?;
     sessions::delete_expired(&mut tx, now).await?;
+    for workspace in store.world().workspaces.values() {
+        sessions::delete_over(&mut tx, workspace.id, session_limits(&workspace.settings, now)).await?;
+    }
     device_logins::delete_expired(&mut tx, now).await?;
     authorization_codes::delete_expired(&mut tx, now - SignedDuration::from_hours(24)).await?;
     grants::delete_ended(&mut tx, now - SignedDuration::from_hours(30 * 24)).await?;

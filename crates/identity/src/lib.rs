@@ -8,6 +8,7 @@ mod issuer;
 mod links;
 mod pages;
 mod password;
+mod presence;
 mod scim;
 mod sign_in;
 mod sso;
@@ -17,6 +18,7 @@ use axum::routing::{any, get, post};
 use axum::{Extension, Router};
 pub use bootstrap::{FirstWorkspace, Handover, create_first_workspace, housekeeping, setup_link};
 pub use issuer::CODEX_CLIENT_ID;
+pub use presence::Presence;
 use provost_web::App;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -25,8 +27,15 @@ use utoipa_axum::routes;
 pub fn admin_routes() -> OpenApiRouter<App> {
     use api::*;
     OpenApiRouter::new()
-        .routes(routes!(sessions::create))
+        .routes(routes!(sessions::create, member_sessions::list))
         .routes(routes!(sessions::show, sessions::delete))
+        .routes(routes!(member_sessions::delete))
+        .routes(routes!(member_sessions::sign_out))
+        .routes(routes!(sign_in_history::list))
+        .routes(routes!(sign_in_history::own))
+        .routes(routes!(deprovisions::list))
+        .routes(routes!(deprovisions::show))
+        .routes(routes!(deprovisions::revoke_api_keys))
         .routes(routes!(settings::show, settings::update))
         .routes(routes!(members::list, members::create))
         .routes(routes!(members::show, members::update, members::delete))
@@ -93,6 +102,7 @@ pub fn page_routes() -> Router<App> {
         .route("/sign-in/link/{secret}", get(link::show).post(link::submit))
         .route("/setup/{secret}", get(setup::show).post(setup::submit))
         .route("/keys", get(keys::show).post(keys::submit))
+        .route("/sessions", get(sessions::show).post(sessions::submit))
         .route("/codex/device", get(device::show).post(device::submit))
 }
 

@@ -102,6 +102,12 @@ pub(crate) async fn open(
     let workspace = app.store.workspace(change.workspace_id()).ok_or_else(|| Error::unauthorized(REFUSED))?;
     let cookie = SessionCookie::new(parts, &workspace, member_id, proof, change.at());
     let (hash, row) = &cookie.row;
+    // Asked again now that nobody can be shut out at the same time: a session that began behind their
+    // back would be there when they are let in again.
+    let ws = change.workspace_id();
+    if !members::get(change, ws, member_id).await?.is_some_and(|member| member.active) {
+        return Err(Error::unauthorized(REFUSED));
+    }
     sessions::insert(change, hash, row).await?;
     let mut details = json!({ "method": proof.method, "session_id": row.id });
     if let Some(factor) = proof.second_factor {

@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use provost_model::event::{Actor, EventType, Origin, Target};
-use provost_model::{AccessTokenId, AllowedIps, GrantId, Member, Permission, Workspace};
+use provost_model::{AccessTokenId, AllowedIps, GrantId, Member, Permission, TokenHash, Workspace};
 use serde_json::json;
 
 use crate::last_use::Credential;
@@ -23,6 +23,8 @@ pub struct Client {
     pub via: Via,
     /// From where.
     pub origin: Origin,
+    /// What the secret of a personal access token hashes to.
+    pub(crate) token: Option<TokenHash>,
 }
 
 /// By which credential a client calls.
@@ -76,15 +78,19 @@ impl Client {
     /// Who calls. Reads the snapshot and no database.
     pub async fn resolve(app: &App, parts: &Parts) -> Result<Self, Refusal> {
         let token = bearer(parts).ok_or(Refusal::Unknown)?;
+        let is_own = token.starts_with("at-");
+        if is_own && is_mistyped(token) {
+            return Err(Refusal::Unknown);
+        }
+        let hash = is_own.then(|| hash_secret(token));
         let mut allowed_ips = AllowedIps::default();
-        let found = if token.starts_with("at-") {
-            by_access_token(app, token, &mut allowed_ips)
-        } else {
-            by_grant(app, token).await
+        let found = match &hash {
+            Some(hash) => by_access_token(app, hash, &mut allowed_ips),
+            None => by_grant(app, token).await,
         };
         let (workspace, member, via, is_live) = found.ok_or(Refusal::Unknown)?;
         let is_active = member.active;
-        let client = Self { workspace, member, via, origin: origin(parts) };
+        let client = Self { workspace, member, via, origin: origin(parts), token: hash };
         match (is_active, is_live) {
             (true, true) if !allowed_ips.allow(address(parts)) => Err(client.away_from_home(app, parts)),
             (true, true) => Ok(client),
@@ -109,14 +115,10 @@ impl Client {
 type Found = (Arc<Workspace>, Arc<Member>, Via, bool);
 
 /// There are few workspaces, so each is asked.
-fn by_access_token(app: &App, token: &str, allowed_ips: &mut AllowedIps) -> Option<Found> {
-    if is_mistyped(token) {
-        return None;
-    }
-    let hash = hash_secret(token);
+fn by_access_token(app: &App, hash: &TokenHash, allowed_ips: &mut AllowedIps) -> Option<Found> {
     let now = app.store.clock().now();
     app.store.world().workspaces.values().find_map(|workspace| {
-        let token = workspace.access_tokens.get(&hash)?;
+        let token = workspace.access_tokens.get(hash)?;
         let member = workspace.members.get(&token.member_id)?;
         let is_live = token.expires_at.is_none_or(|at| at > now);
         app.last_use.note(&app.store, workspace.id, Credential::AccessToken(token.id));

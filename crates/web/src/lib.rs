@@ -22,6 +22,7 @@ mod outgoing;
 pub mod pages;
 mod permit;
 mod rate_limit;
+mod running;
 mod secret;
 mod session;
 
@@ -43,5 +44,6 @@ pub use origin::{address, origin};
 pub use outgoing::{literal_address, outgoing_client};
 pub use permit::{Allows, AnyMember, Permit, permits};
 pub use rate_limit::RateLimit;
+pub use running::{Ended, Running, RunningGuard};
 pub use secret::{Secret, SecretKind, Sighting, find_secrets, hash_secret, last4};
-pub use session::{Session, SessionCookie, is_live};
+pub use session::{Session, SessionCookie, is_live, session_limits};

@@ -4,6 +4,7 @@ pub(crate) mod device;
 pub(crate) mod home;
 pub(crate) mod keys;
 pub(crate) mod link;
+pub(crate) mod sessions;
 pub(crate) mod setup;
 pub(crate) mod sign_in;
 
