@@ -6,6 +6,7 @@ SHELL := /bin/sh
 include mk/tools.mk
 include mk/clients.mk
 include mk/postgres.mk
+include mk/suites.mk
 
 .PHONY: help run build test bench fuzz lint format
 
@@ -18,12 +19,12 @@ run: tools ## Build and run the server (ARGS="…" adds flags), data in ./data
 build: tools ## Build the one binary, target/release/provost
 	cargo build --release --locked --package provost-server
 
-test: tools clients ## Run every test: both databases, the real Codex clients
+test: tools clients suites ## Run every test: both databases, the real Codex clients, others' suites
 	$(WITH_POSTGRES) cargo test --workspace --locked --no-fail-fast
 
 bench: tools ## Run the benchmarks; each prints ratios against a baseline of the same run
 	cargo build --release --locked --package provost-benches
-	for bench in bundle decision start relay; do target/release/$$bench || exit 1; done
+	for bench in bundle decision start relay scim; do target/release/$$bench || exit 1; done
 
 fuzz: ## Fuzz what reads strangers' bytes, a minute each (needs nightly Rust and cargo-fuzz)
 	for target in filter path_and_patch; do cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done

@@ -3,6 +3,7 @@
 //! Machines are noisy, so nothing here is judged by itself: every figure stands beside a baseline
 //! that was measured in the same run, in turns with it.
 
+pub mod client;
 pub mod population;
 pub mod process;
 pub mod report;

@@ -8,10 +8,12 @@ mod issuer;
 mod links;
 mod pages;
 mod password;
+mod scim;
 mod sign_in;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{any, get, post};
 pub use bootstrap::{FirstWorkspace, Handover, create_first_workspace, housekeeping, setup_link};
 pub use issuer::CODEX_CLIENT_ID;
 use provost_web::App;
@@ -70,4 +72,36 @@ pub fn page_routes() -> Router<App> {
         .route("/sign-in/link/{secret}", get(link::show).post(link::submit))
         .route("/setup/{secret}", get(setup::show).post(setup::submit))
         .route("/codex/device", get(device::show).post(device::submit))
+}
+
+/// What identity providers call to keep members and groups (RFC 7644). It shares what writes among
+/// all requests, so make it once for a process.
+pub fn scim_routes(app: &App) -> Router<App> {
+    use scim::*;
+    let scim = Scim::new(app.clone());
+    Router::new()
+        .route("/scim/v2/Users", get(users::list).post(users::create))
+        .route("/scim/v2/Users/.search", post(search::users))
+        .route("/scim/v2/Users/{id}", get(users::show).put(users::replace).patch(users::patch).delete(users::delete))
+        .route("/scim/v2/Groups", get(groups::list).post(groups::create))
+        .route("/scim/v2/Groups/.search", post(search::groups))
+        .route(
+            "/scim/v2/Groups/{id}",
+            get(groups::show).put(groups::replace).patch(groups::patch).delete(groups::delete),
+        )
+        .route("/scim/v2/.search", post(search::all))
+        .route("/scim/v2/Bulk", post(bulk::run))
+        .route("/scim/v2/ServiceProviderConfig", get(discovery::service_provider_config))
+        .route("/scim/v2/ResourceTypes", get(discovery::resource_types))
+        .route("/scim/v2/ResourceTypes/{id}", get(discovery::resource_type))
+        .route("/scim/v2/Schemas", get(discovery::schemas))
+        .route("/scim/v2/Schemas/{id}", get(discovery::schema))
+        .route("/scim/v2/Me", any(discovery::me))
+        .route("/scim/v2", any(no_such_address))
+        .route("/scim/v2/", any(no_such_address))
+        .route("/scim/v2/{*rest}", any(no_such_address))
+        .method_not_allowed_fallback(method_not_allowed)
+        // Bodies are read up to limits of their own.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(scim)
 }

@@ -63,6 +63,22 @@ impl Workspace {
         self.permissions(member).contains(permission)
     }
 
+    /// Whether a member who is in `groups` loses a permission by leaving one of them: whether they hold
+    /// it with that group, and not without.
+    pub fn loses_by_leaving(&self, member: &Member, groups: &[GroupId], left: GroupId, permission: Permission) -> bool {
+        let without = groups.iter().copied().filter(|group| *group != left);
+        let with = without.clone().chain([left]);
+        self.permissions_in(member, with).contains(permission)
+            && !self.permissions_in(member, without).contains(permission)
+    }
+
+    /// Everything that a member might do who were in these groups and in no others.
+    fn permissions_in(&self, member: &Member, groups: impl Iterator<Item = GroupId>) -> PermissionSet {
+        let mut member = Member { groups: groups.collect(), ..member.clone() };
+        member.granted = self.granted_to_member(&member);
+        self.permissions(&member)
+    }
+
     /// Whether a member may, with everything that says so.
     pub fn decide(&self, member: &Member, permission: Permission) -> Decision {
         let mut because = Vec::new();

@@ -120,6 +120,8 @@ ids! {
     SecondFactorId, "mfa_", "second factor";
     /// The receipt of a deprovisioning.
     DeprovisionId, "dep_", "deprovisioning";
+    /// A running node: one process that serves.
+    NodeId, "node_", "node";
     /// A workload identity: whose tokens may be exchanged for access.
     WorkloadIdentityId, "wid_", "workload identity";
 }

@@ -37,6 +37,8 @@ pub fn service(app: App) -> Doorway {
         .merge(limited)
         // These send no body.
         .merge(provost_policy::client_routes())
+        // Identity providers send groups of many members, and limit themselves.
+        .merge(provost_identity::scim_routes(&app))
         // Model requests are larger, and limit themselves.
         .merge(provost_gateway::client_routes())
         .merge(operations::routes());

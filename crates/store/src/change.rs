@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
 
@@ -22,11 +23,11 @@ pub struct Change {
     actor: Actor,
     origin: Origin,
     events: Vec<NewEvent>,
-    touched: Vec<Touched>,
+    touched: HashSet<Touched>,
 }
 
 /// What a change touched: every node reads it again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Touched {
     /// The settings, the default role, the policy rules and the fallback.
     Workspace,
@@ -104,7 +105,7 @@ impl Change {
             actor,
             origin,
             events: Vec::new(),
-            touched: Vec::new(),
+            touched: HashSet::new(),
         })
     }
 
@@ -113,9 +114,21 @@ impl Change {
         self.workspace_id
     }
 
+    /// The version of the workspace that it makes.
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
     /// When it happens: one time for everything in it.
     pub fn at(&self) -> Timestamp {
         self.at
+    }
+
+    /// What is recorded from here on was done by this actor: one change may carry the requests of
+    /// several ([`crate::Gather`]).
+    pub fn act_as(&mut self, actor: Actor, origin: Origin) {
+        self.actor = actor;
+        self.origin = origin;
     }
 
     /// Says what happened.
@@ -134,9 +147,7 @@ impl Change {
 
     /// Says what to read again.
     pub fn touch(&mut self, touched: Touched) {
-        if !self.touched.contains(&touched) {
-            self.touched.push(touched);
-        }
+        self.touched.insert(touched);
     }
 
     /// Writes the events and what was touched, commits, and swaps the snapshot: when this returns,
@@ -145,12 +156,12 @@ impl Change {
         if self.events.is_empty() {
             return Err(Error::Unrecorded);
         }
-        for touched in &self.touched {
-            let (kind, id) = touched.columns();
-            let sql = "INSERT INTO changes (workspace_id, kind, id, version) VALUES ($1, $2, $3, $4)
-                       ON CONFLICT (workspace_id, kind, id) DO UPDATE SET version = excluded.version";
-            self.tx.execute(sql, [self.workspace_id.into(), kind.into(), id.into(), self.version.into()]).await?;
-        }
+        let (ws, version) = (self.workspace_id, self.version);
+        let columns = self.touched.iter().map(|touched| touched.columns());
+        let rows = columns.map(|(kind, id)| vec![ws.into(), kind.into(), id.into(), version.into()]).collect();
+        let sql = "INSERT INTO changes (workspace_id, kind, id, version) VALUES $rows
+                   ON CONFLICT (workspace_id, kind, id) DO UPDATE SET version = excluded.version";
+        self.tx.insert_many(sql, rows).await?;
         ledger::append(&mut self.tx, self.workspace_id, &self.events).await?;
         if !self.touched.is_empty() && matches!(self.tx, Tx::Postgres(_)) {
             // Other nodes listen; the version poll stands behind it.

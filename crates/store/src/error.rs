@@ -2,7 +2,7 @@ use sqlx::error::DatabaseError;
 use sqlx::sqlite::SqliteError;
 
 /// What can go wrong with the memory.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// Something with that name is there already. Holds what the constraint is called.
     #[error("conflicts with something that exists ({0})")]
@@ -10,6 +10,9 @@ pub enum Error {
     /// The database cannot be reached. Nothing was written; it heals by itself.
     #[error("the database cannot be reached: {0}")]
     Unavailable(String),
+    /// More changes wait than there is room for. Nothing was written.
+    #[error("too many changes wait to be written")]
+    Busy,
     /// What is stored cannot be read: a row by another version, or damage.
     #[error("the stored {0} cannot be read: {1}")]
     Corrupt(&'static str, String),

@@ -19,14 +19,12 @@ pub(crate) async fn append(tx: &mut Tx, workspace_id: WorkspaceId, events: &[New
     let head = head.ok_or_else(|| Error::Corrupt("ledger", "it has no head".to_owned()))?;
     let mut seq = head.int("seq")? - count;
     let mut hash = head.hash("hash")?;
+    let mut rows = Vec::with_capacity(events.len());
     for event in events {
         seq += 1;
         let line = Line::new(event);
         hash = line.hash(&hash, seq);
-        let sql = "INSERT INTO events
-                (workspace_id, seq, id, type, at, actor_kind, actor_id, actor_email, target, origin, details, hash)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-        let args = [
+        rows.push(vec![
             workspace_id.into(),
             seq.into(),
             line.id.into(),
@@ -39,9 +37,12 @@ pub(crate) async fn append(tx: &mut Tx, workspace_id: WorkspaceId, events: &[New
             line.origin.into(),
             line.details.into(),
             (&hash).into(),
-        ];
-        tx.execute(sql, args).await?;
+        ]);
     }
+    let sql = "INSERT INTO events
+            (workspace_id, seq, id, type, at, actor_kind, actor_id, actor_email, target, origin, details, hash)
+        VALUES $rows";
+    tx.insert_many(sql, rows).await?;
     let sql = "UPDATE ledger_heads SET hash = $2 WHERE workspace_id = $1";
     tx.execute(sql, [workspace_id.into(), (&hash).into()]).await?;
     Ok(())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use provost_model::{Workspace, WorkspaceId, World};
+use provost_model::{MemberId, Workspace, WorkspaceId, World};
 
 use crate::change::Touched;
 use crate::db::{Db, Tx};
@@ -43,9 +43,14 @@ async fn bring_up(
     let mut workspace = match known {
         Some(known) if known.version < version => {
             let mut workspace = Workspace::clone(&known);
+            let mut members = Vec::new();
             for touched in changes_since(tx, id, known.version).await? {
-                reload(tx, sealer, &mut workspace, touched).await?;
+                match touched {
+                    Touched::Member(id) => members.push(id),
+                    other => reload(tx, sealer, &mut workspace, other).await?,
+                }
             }
+            reload_members(tx, &mut workspace, &members).await?;
             workspace
         }
         // New here, or older than what is known: the database was restored from a backup.
@@ -90,14 +95,24 @@ async fn whole(tx: &mut Tx, sealer: &Sealer, id: WorkspaceId, now: Timestamp) ->
     Ok(workspace)
 }
 
+/// Members change in great numbers (a provider provisions them, a group is filled): all at once, and
+/// after the groups and roles that they are in.
+async fn reload_members(tx: &mut Tx, workspace: &mut Workspace, ids: &[MemberId]) -> Result<()> {
+    let mut found = members::load_many(tx, workspace.id, ids).await?;
+    for id in ids {
+        match found.remove(id) {
+            Some(member) => workspace.set_member(member),
+            None => drop(workspace.members.remove(id)),
+        }
+    }
+    Ok(())
+}
+
 async fn reload(tx: &mut Tx, sealer: &Sealer, workspace: &mut Workspace, touched: Touched) -> Result<()> {
     let ws = workspace.id;
     match touched {
         Touched::Workspace => workspaces::load(tx, workspace).await?,
-        Touched::Member(id) => match members::load(tx, ws, id).await? {
-            Some(member) => workspace.set_member(member),
-            None => drop(workspace.members.remove(&id)),
-        },
+        Touched::Member(id) => reload_members(tx, workspace, &[id]).await?,
         Touched::Group(id) => workspace.set_group(id, groups::load(tx, ws, id).await?),
         Touched::Role(id) => workspace.set_role(id, roles::load(tx, ws, id).await?),
         Touched::Policy(id) => match policies::load(tx, ws, id).await? {

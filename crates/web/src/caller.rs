@@ -65,7 +65,7 @@ impl Caller {
     }
 
     /// Records that something was refused to the caller.
-    pub(crate) fn record_refusal(&self, app: &App, details: Value) {
+    pub fn record_refusal(&self, app: &App, details: Value) {
         let (actor, origin) = (self.actor(), self.origin.clone());
         app.store.record(self.workspace.id, EventType::RequestRefused, actor, origin, None, details);
     }

@@ -112,7 +112,7 @@ fn next_request_id() -> HeaderValue {
 
 /// Which surface an address belongs to, for the counters.
 fn surface(path: &str) -> &'static str {
-    const SURFACES: [(&str, &str); 12] = [
+    const SURFACES: [(&str, &str); 13] = [
         ("/api/v1/", "admin"),
         ("/api/accounts/", "issuer"),
         ("/api/codex/config/", "policy"),
@@ -123,6 +123,7 @@ fn surface(path: &str) -> &'static str {
         ("/v1/", "gateway"),
         ("/oauth/", "issuer"),
         ("/.well-known/", "issuer"),
+        ("/scim/v2", "scim"),
         ("/healthz", "operations"),
         ("/readyz", "operations"),
     ];

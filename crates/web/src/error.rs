@@ -151,6 +151,11 @@ impl From<provost_store::Error> for Error {
                 let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", message);
                 Self { retry_after: Some(2), ..error }
             }
+            provost_store::Error::Busy => {
+                let message = "too many changes wait to be written; nothing was written: try again in a moment";
+                let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message);
+                Self { retry_after: Some(1), ..error }
+            }
             other => {
                 tracing::error!(error = %other, "internal error");
                 let message =

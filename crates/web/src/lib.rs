@@ -42,4 +42,4 @@ pub use outgoing::{literal_address, outgoing_client};
 pub use permit::{Allows, AnyMember, Permit, permits};
 pub use rate_limit::RateLimit;
 pub use secret::{Secret, hash_secret};
-pub use session::{Session, SessionCookie};
+pub use session::{Session, SessionCookie, is_live};

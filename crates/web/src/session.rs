@@ -83,7 +83,7 @@ fn cookie(parts: &Parts, value: &str, seconds: i64) -> HeaderValue {
 
 /// Whether a session has not ended by itself. The limits of now count, also for sessions that began
 /// under others.
-fn is_live(settings: &Settings, session: &SessionRow, now: Timestamp) -> bool {
+pub fn is_live(settings: &Settings, session: &SessionRow, now: Timestamp) -> bool {
     let idle = SignedDuration::from_mins(i64::from(settings.session_idle_minutes));
     let longest = SignedDuration::from_hours(i64::from(settings.session_max_hours));
     now < session.expires_at

@@ -1,6 +1,7 @@
 //! `/api/v1/groups/{id}/members`.
 
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use provost_model::event::EventType;
 use provost_model::{GroupId, MemberId};
@@ -12,6 +13,8 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::groups::{find, target};
+use super::members::said;
+use crate::deprovision::left_group;
 
 /// A member of a group.
 #[derive(Serialize, ToSchema)]
@@ -68,7 +71,7 @@ pub(crate) async fn add(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Take a member out of a group.
+/// Take a member out of a group. If it was the last that let them use Codex, everything of theirs ends.
 #[utoipa::path(delete, path = "/api/v1/groups/{id}/members/{member_id}", tag = "Groups",
     params(("id" = GroupId, Path), ("member_id" = MemberId, Path)),
     responses((status = 204), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
@@ -77,18 +80,20 @@ pub(crate) async fn remove(
     permit: Permit<permits::MembersWrite>,
     State(app): State<App>,
     PathIds(id, member_id): PathIds<GroupId, MemberId>,
-) -> Result<StatusCode> {
+) -> Result<Response> {
     let mut change = permit.change(&app).await?;
     let group = find(&mut change, id).await?;
     let email = member_email(&mut change, member_id).await?;
     let ws = change.workspace_id();
+    let mut receipt = None;
     if groups::remove_member(&mut change, ws, id, member_id).await? {
+        receipt = left_group(&mut change, &permit.workspace, id, &[member_id]).await?.pop();
         change.touch(Touched::Member(member_id));
         let details = json!({ "member_id": member_id, "member_email": email });
         change.record(EventType::GroupMemberRemoved, target(&group), details);
         change.commit().await?;
     }
-    Ok(StatusCode::NO_CONTENT)
+    Ok((StatusCode::NO_CONTENT, receipt.map(said), ()).into_response())
 }
 
 /// The address of a member of this workspace.

@@ -4,7 +4,7 @@ use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use provost_model::event::{EventType, Target};
-use provost_model::{GroupId, GroupSource};
+use provost_model::{GroupId, GroupSource, MemberId};
 use provost_store::tables::groups::{self, GroupRow};
 use provost_store::{Change, Touched};
 use provost_web::{
@@ -13,6 +13,8 @@ use provost_web::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
+
+use crate::deprovision::left_group;
 
 /// A group.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -121,7 +123,8 @@ pub(crate) async fn update(
     Ok(Etag(after.into()))
 }
 
-/// Delete a group. Policy rules that name it stay, and match nobody.
+/// Delete a group. Policy rules that name it stay, and match nobody. Everything ends of members for
+/// whom it was the last that let them use Codex.
 #[utoipa::path(delete, path = "/api/v1/groups/{id}", tag = "Groups", params(("id" = GroupId, Path)),
     responses((status = 204), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(crate) async fn delete(
@@ -138,6 +141,9 @@ pub(crate) async fn delete(
     for role in permit.workspace.roles.values().filter(|role| role.groups.contains(&id)) {
         change.touch(Touched::Role(role.id));
     }
+    let members: Vec<MemberId> =
+        permit.workspace.members.values().filter(|member| member.is_in(id)).map(|member| member.id).collect();
+    left_group(&mut change, &permit.workspace, id, &members).await?;
     groups::delete(&mut change, ws, id).await?;
     change.touch(Touched::Group(id));
     change.record(EventType::GroupDeleted, target(&row), json!({ "member_count": row.member_count }));

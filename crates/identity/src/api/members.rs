@@ -2,10 +2,10 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use jiff::Timestamp;
 use provost_model::event::{EventType, Target};
-use provost_model::{BuiltinRole, Email, MemberId};
+use provost_model::{BuiltinRole, DeprovisionId, Email, MemberId};
 use provost_store::tables::members::{self, MemberRow};
 use provost_store::{Change, Touched};
 use provost_web::{
@@ -17,7 +17,7 @@ use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::settings::differences;
-use crate::deprovision::end_everything;
+use crate::deprovision::{Cause, deprovision};
 use crate::links::invite;
 use crate::password;
 
@@ -175,7 +175,7 @@ pub(crate) async fn update(
     PathId(id): PathId<MemberId>,
     headers: HeaderMap,
     Json(patch): Json<MemberPatch>,
-) -> Result<Etag<MemberBody>> {
+) -> Result<Response> {
     let mut change = permit.change(&app).await?;
     let before = find(&app, &permit, &mut change, id).await?;
     Etag(MemberBody::from(before.clone())).check(&headers)?;
@@ -193,7 +193,7 @@ pub(crate) async fn update(
     after.active = patch.active.unwrap_or(after.active);
     let changed = differences(&json!(MemberBody::from(before.clone())), &json!(MemberBody::from(after.clone())));
     if changed.is_empty() {
-        return Ok(Etag(before.into()));
+        return Ok(Etag(MemberBody::from(before)).into_response());
     }
     if !after.active || after.builtin_role != BuiltinRole::Owner {
         keep_an_owner(&mut change, &before).await?;
@@ -206,17 +206,20 @@ pub(crate) async fn update(
     after.updated_at = change.at();
     members::update(&mut change, ws, &after).await?;
     change.touch(Touched::Member(id));
+    let mut receipt = None;
     match (before.active, after.active) {
         (true, false) => {
-            let ended = end_everything(&mut change, id).await?;
-            let details = json!({ "changed": changed, "ended": ended });
+            let email = after.email.as_str();
+            let made = deprovision(&mut change, &permit.workspace, id, email, Cause::Suspended).await?;
+            let details = json!({ "changed": changed, "deprovision_id": made });
             change.record(EventType::MemberSuspended, target(&after), details);
+            receipt = Some(made);
         }
         (false, true) => change.record(EventType::MemberReactivated, target(&after), json!({ "changed": changed })),
         _ => change.record(EventType::MemberUpdated, target(&after), json!({ "changed": changed })),
     }
     change.commit().await?;
-    Ok(Etag(after.into()))
+    Ok((receipt.map(said), Etag(MemberBody::from(after))).into_response())
 }
 
 /// Delete a member: sessions and tokens end at once.
@@ -228,18 +231,23 @@ pub(crate) async fn delete(
     State(app): State<App>,
     PathId(id): PathId<MemberId>,
     headers: HeaderMap,
-) -> Result<StatusCode> {
+) -> Result<Response> {
     let mut change = permit.change(&app).await?;
     let row = find(&app, &permit, &mut change, id).await?;
     Etag(MemberBody::from(row.clone())).check(&headers)?;
     keep_an_owner(&mut change, &row).await?;
-    let ended = end_everything(&mut change, id).await?;
     let ws = change.workspace_id();
+    let receipt = deprovision(&mut change, &permit.workspace, id, row.email.as_str(), Cause::Deleted).await?;
     members::delete(&mut change, ws, id).await?;
     change.touch(Touched::Member(id));
-    change.record(EventType::MemberDeleted, target(&row), json!({ "ended": ended }));
+    change.record(EventType::MemberDeleted, target(&row), json!({ "deprovision_id": receipt }));
     change.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok((StatusCode::NO_CONTENT, said(receipt)).into_response())
+}
+
+/// Where the receipt is, beside an answer whose shape is fixed.
+pub(crate) fn said(receipt: DeprovisionId) -> [(HeaderName, String); 1] {
+    [(HeaderName::from_static("x-provost-deprovision"), receipt.to_string())]
 }
 
 /// A member whom the caller may change: nobody changes who holds more power over others than they.

@@ -58,8 +58,10 @@ pub(crate) struct LookupGroup {
 pub(crate) struct LookupConsidered {
     /// From zero.
     position: usize,
-    /// Null if the group is gone: then the rule matches nobody.
+    /// Null if the group is gone.
     group: Option<LookupGroup>,
+    /// Whether the group is gone: then the rule matches nobody.
+    dangling: bool,
     matched: bool,
 }
 
@@ -85,6 +87,7 @@ impl From<Lookup> for LookupBody {
         let considered = lookup.considered.iter().map(|rule| LookupConsidered {
             position: rule.position,
             group: rule.group.as_deref().map(LookupGroup::from),
+            dangling: rule.group.is_none(),
             matched: rule.matched,
         });
         Self {

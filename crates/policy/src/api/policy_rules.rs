@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
+const GROUP_GONE: &str = "there is no such group (it may have been deleted): remove the rule";
 /// More are no order that a person can follow.
 const MAX_RULES: usize = 1_000;
 
@@ -34,6 +35,9 @@ pub(crate) struct PolicyRulesBody {
 pub(crate) struct PolicyRuleBody {
     group_id: GroupId,
     policy_id: PolicyId,
+    /// Whether the group is gone: then the rule matches nobody. What a write says here is not read.
+    #[serde(default)]
+    dangling: bool,
 }
 
 /// The rules and the fallback.
@@ -54,13 +58,17 @@ pub(crate) async fn update(
     permit: Permit<permits::CodexAdminister>,
     State(app): State<App>,
     headers: HeaderMap,
-    Json(body): Json<PolicyRulesBody>,
+    Json(mut body): Json<PolicyRulesBody>,
 ) -> Result<Etag<PolicyRulesBody>> {
     let mut change = permit.change(&app).await?;
     let ws = change.workspace_id();
     let before = read(&mut change, ws).await?;
     Etag(before.clone()).check(&headers)?;
     check(&mut change, &body).await?;
+    for rule in &mut body.rules {
+        // Every group was found.
+        rule.dangling = false;
+    }
     let rules: Vec<PolicyRule> =
         body.rules.iter().map(|rule| PolicyRule { group_id: rule.group_id, policy_id: rule.policy_id }).collect();
     if body == before {
@@ -76,8 +84,13 @@ pub(crate) async fn update(
 }
 
 async fn read(tx: &mut Tx, ws: provost_model::WorkspaceId) -> Result<PolicyRulesBody> {
+    let gone = policy_rules::gone_groups(tx, ws).await?;
     let rules = policy_rules::list(tx, ws).await?;
-    let rules = rules.into_iter().map(|rule| PolicyRuleBody { group_id: rule.group_id, policy_id: rule.policy_id });
+    let rules = rules.into_iter().map(|PolicyRule { group_id, policy_id }| PolicyRuleBody {
+        group_id,
+        policy_id,
+        dangling: gone.contains(&group_id),
+    });
     Ok(PolicyRulesBody { rules: rules.collect(), fallback_policy_id: policy_rules::fallback(tx, ws).await? })
 }
 
@@ -91,7 +104,7 @@ async fn check(change: &mut Change, body: &PolicyRulesBody) -> Result<()> {
     for (index, rule) in body.rules.iter().enumerate() {
         let field = |name: &str| format!("rules[{index}].{name}");
         if groups::get(change, ws, rule.group_id).await?.is_none() {
-            return Err(Error::invalid(field("group_id"), "unknown_group", "there is no such group"));
+            return Err(Error::invalid(field("group_id"), "unknown_group", GROUP_GONE));
         }
         if policies::get(change, ws, rule.policy_id).await?.is_none() {
             return Err(Error::invalid(field("policy_id"), "unknown_policy", "there is no such policy"));

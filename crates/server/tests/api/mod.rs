@@ -4,7 +4,7 @@
 //! A scene is played on each database; its transcript must be the same on both, and is a snapshot.
 
 mod redaction;
-mod stage;
+pub(crate) mod stage;
 
 mod access_tokens;
 mod api_keys;
@@ -33,6 +33,6 @@ mod openapi;
 mod outage;
 mod pages;
 mod pagination;
-mod tenants;
+pub(crate) mod tenants;
 
 use stage::{BOTH, PATIENT, client, play, status};

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{BOTH, PATIENT, status};
 
 /// Makes a second workspace on the server: its owner's id and a key with every scope.
-async fn second_workspace(server: &Server) -> (String, As) {
+pub(crate) async fn second_workspace(server: &Server) -> (String, As) {
     let store = &server.node.app.store;
     let mut change = store.create_workspace("Other", Actor::system(), Origin::default()).await.unwrap();
     let (ws, now) = (change.workspace_id(), change.at());

@@ -119,5 +119,6 @@ from_ids!(
     DomainId,
     SecondFactorId,
     DeprovisionId,
+    NodeId,
     WorkloadIdentityId
 );

@@ -6,6 +6,7 @@
 //! and an ORM is not used since SQL that both speak needs no second language (ARCHITECTURE.md).
 
 mod arg;
+mod many;
 mod row;
 mod tx;
 
@@ -23,6 +24,9 @@ use crate::{Error, Result};
 /// How long a caller waits for a connection before the database counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How many prepared statements a connection keeps: those of [`many`] come in several sizes.
+const PREPARED: usize = 512;
+
 /// The database.
 #[derive(Debug, Clone)]
 pub(crate) enum Db {
@@ -39,6 +43,7 @@ impl Db {
             let options: PgConnectOptions =
                 url.parse().map_err(|error| Error::Migration(format!("the database URL cannot be read: {error}")))?;
             let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
+            let options = options.statement_cache_capacity(PREPARED);
             return Ok(Self::Postgres(pool.connect_with(options).await?));
         }
         let path = url.strip_prefix("sqlite:").ok_or_else(|| {
@@ -56,6 +61,7 @@ impl Db {
             // Every commit is on disk when it is answered.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            .statement_cache_capacity(PREPARED)
             .busy_timeout(Duration::from_secs(5));
         let pool = |n| SqlitePoolOptions::new().max_connections(n).acquire_timeout(ACQUIRE_TIMEOUT);
         let writer = pool(1).connect_with(options.clone()).await?;

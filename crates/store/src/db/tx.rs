@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use sqlx::query::Query;
-use sqlx::{Database, Encode, Postgres, Sqlite, Type};
+use sqlx::{Database, Encode, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
 
 use super::{Arg, Row};
 use crate::{Error, Result};
@@ -22,35 +22,45 @@ pub enum Tx {
 
 /// What a statement will answer. Boxed: a statement costs far more than an allocation, and what is
 /// made of statements (every handler) stays small and quick to compile.
-type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+pub(super) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 impl Tx {
     /// Runs a statement; answers how many rows it changed.
     pub fn execute(&mut self, sql: &'static str, args: impl IntoIterator<Item = Arg>) -> Answer<'_, u64> {
         let args = args.into_iter().collect();
-        Box::pin(self.execute_with(sql, args))
+        Box::pin(self.execute_with(sql.into_sql_str(), args))
     }
 
     /// All rows that a statement answers.
     pub fn rows(&mut self, sql: &'static str, args: impl IntoIterator<Item = Arg>) -> Answer<'_, Vec<Row>> {
         let args = args.into_iter().collect();
-        Box::pin(self.rows_with(sql, args))
+        Box::pin(self.rows_with(sql.into_sql_str(), args))
     }
 
     /// The one row that a statement answers, if it answers one.
     pub fn row(&mut self, sql: &'static str, args: impl IntoIterator<Item = Arg>) -> Answer<'_, Option<Row>> {
         let args = args.into_iter().collect();
-        Box::pin(self.row_with(sql, args))
+        Box::pin(self.row_with(sql.into_sql_str(), args))
     }
 
-    async fn execute_with(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<u64> {
+    /// [`Tx::execute`] with a text made here.
+    pub(super) fn execute_sql(&mut self, sql: SqlStr, args: Vec<Arg>) -> Answer<'_, u64> {
+        Box::pin(self.execute_with(sql, args))
+    }
+
+    /// [`Tx::rows`] with a text made here.
+    pub(super) fn rows_sql(&mut self, sql: SqlStr, args: Vec<Arg>) -> Answer<'_, Vec<Row>> {
+        Box::pin(self.rows_with(sql, args))
+    }
+
+    async fn execute_with(&mut self, sql: SqlStr, args: Vec<Arg>) -> Result<u64> {
         Ok(match self {
             Self::Sqlite(tx) => bind(sqlx::query(sql), args).execute(&mut **tx).await?.rows_affected(),
             Self::Postgres(tx) => soon(bind(sqlx::query(sql), args).execute(&mut **tx)).await?.rows_affected(),
         })
     }
 
-    async fn rows_with(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<Vec<Row>> {
+    async fn rows_with(&mut self, sql: SqlStr, args: Vec<Arg>) -> Result<Vec<Row>> {
         Ok(match self {
             Self::Sqlite(tx) => {
                 let rows = bind(sqlx::query(sql), args).fetch_all(&mut **tx).await?;
@@ -63,7 +73,7 @@ impl Tx {
         })
     }
 
-    async fn row_with(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<Option<Row>> {
+    async fn row_with(&mut self, sql: SqlStr, args: Vec<Arg>) -> Result<Option<Row>> {
         Ok(match self {
             Self::Sqlite(tx) => bind(sqlx::query(sql), args).fetch_optional(&mut **tx).await?.map(Row::Sqlite),
             Self::Postgres(tx) => {

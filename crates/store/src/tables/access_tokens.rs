@@ -58,6 +58,13 @@ pub async fn revoke_all(tx: &mut Tx, ws: WorkspaceId, member: MemberId, now: Tim
     rows.iter().map(|row| row.parse("id")).collect()
 }
 
+/// Ends every token of a member; which ones, those included that were too old already.
+pub async fn end_all(tx: &mut Tx, ws: WorkspaceId, member: MemberId, now: Timestamp) -> Result<Vec<AccessTokenRow>> {
+    let sql = "UPDATE access_tokens SET revoked_at = $3
+        WHERE workspace_id = $1 AND member_id = $2 AND revoked_at IS NULL RETURNING *";
+    tx.rows(sql, [ws.into(), member.into(), now.into()]).await?.iter().map(read).collect()
+}
+
 /// Notes that a token was used.
 pub async fn set_last_used(tx: &mut Tx, ws: WorkspaceId, id: AccessTokenId, at: Timestamp) -> Result<()> {
     let sql = "UPDATE access_tokens SET last_used_at = $3 WHERE workspace_id = $1 AND id = $2";

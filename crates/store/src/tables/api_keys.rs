@@ -60,6 +60,13 @@ pub async fn revoke(tx: &mut Tx, ws: WorkspaceId, id: ApiKeyId, now: Timestamp) 
     Ok(())
 }
 
+/// The keys that somebody made up to a time and that are not revoked.
+pub async fn made_by(tx: &mut Tx, ws: WorkspaceId, maker: &str, until: Timestamp) -> Result<Vec<ApiKeyRow>> {
+    let sql = "SELECT * FROM api_keys
+        WHERE workspace_id = $1 AND created_by = $2 AND created_at <= $3 AND revoked_at IS NULL ORDER BY id";
+    tx.rows(sql, [ws.into(), maker.into(), until.into()]).await?.iter().map(read).collect()
+}
+
 /// Notes that a key was used.
 pub async fn set_last_used(tx: &mut Tx, ws: WorkspaceId, id: ApiKeyId, at: Timestamp) -> Result<()> {
     let sql = "UPDATE api_keys SET last_used_at = $3 WHERE workspace_id = $1 AND id = $2";

@@ -70,6 +70,15 @@ pub async fn consume(tx: &mut Tx, hash: &TokenHash, grant: GrantId) -> Result<bo
     Ok(tx.execute(sql, [hash.into(), grant.into()]).await? > 0)
 }
 
+/// Ends the codes of a member that were not exchanged; how many still worked.
+pub async fn delete_all(tx: &mut Tx, ws: WorkspaceId, member: MemberId, now: Timestamp) -> Result<usize> {
+    let sql = "DELETE FROM authorization_codes WHERE workspace_id = $1 AND member_id = $2 AND grant_id IS NULL
+        RETURNING expires_at";
+    let rows = tx.rows(sql, [ws.into(), member.into()]).await?;
+    let ends = rows.iter().map(|row| row.time("expires_at")).collect::<Result<Vec<_>>>()?;
+    Ok(ends.into_iter().filter(|at| *at > now).count())
+}
+
 /// Forgets codes that nobody can use any more.
 pub async fn delete_expired(tx: &mut Tx, before: Timestamp) -> Result<u64> {
     tx.execute("DELETE FROM authorization_codes WHERE expires_at < $1", [before.into()]).await

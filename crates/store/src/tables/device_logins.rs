@@ -99,6 +99,16 @@ pub async fn consume(tx: &mut Tx, id: DeviceLoginId) -> Result<bool> {
     Ok(tx.execute(sql, [id.into()]).await? > 0)
 }
 
+/// Ends the device sign-ins that a member has decided and whose client has not taken its code; how many
+/// still worked.
+pub async fn delete_all(tx: &mut Tx, ws: WorkspaceId, member: MemberId, now: Timestamp) -> Result<usize> {
+    let sql = "DELETE FROM device_logins WHERE workspace_id = $1 AND member_id = $2 AND state <> 'consumed'
+        RETURNING expires_at";
+    let rows = tx.rows(sql, [ws.into(), member.into()]).await?;
+    let ends = rows.iter().map(|row| row.time("expires_at")).collect::<Result<Vec<_>>>()?;
+    Ok(ends.into_iter().filter(|at| *at > now).count())
+}
+
 /// Forgets device sign-ins that nobody can use any more.
 pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
     tx.execute("DELETE FROM device_logins WHERE expires_at < $1", [now.into()]).await

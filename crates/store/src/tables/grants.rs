@@ -71,6 +71,13 @@ pub async fn revoke_all(tx: &mut Tx, ws: WorkspaceId, member: MemberId, now: Tim
     rows.iter().map(|row| row.parse("id")).collect()
 }
 
+/// Ends every client session of a member; which ones, those included that were too old already.
+pub async fn end_all(tx: &mut Tx, ws: WorkspaceId, member: MemberId, now: Timestamp) -> Result<Vec<GrantRow>> {
+    let sql = "UPDATE grants SET revoked_at = $3
+        WHERE workspace_id = $1 AND member_id = $2 AND revoked_at IS NULL RETURNING *";
+    tx.rows(sql, [ws.into(), member.into(), now.into()]).await?.iter().map(read).collect()
+}
+
 /// Adds a refresh token.
 pub async fn insert_refresh_token(tx: &mut Tx, grant: GrantId, hash: &TokenHash, now: Timestamp) -> Result<()> {
     let sql = "INSERT INTO refresh_tokens (hash, grant_id, created_at) VALUES ($1, $2, $3)";

@@ -37,6 +37,14 @@ pub async fn consume(tx: &mut Tx, hash: &TokenHash) -> Result<bool> {
     Ok(tx.execute("DELETE FROM one_time_links WHERE hash = $1", [hash.into()]).await? > 0)
 }
 
+/// Ends every link of a member; how many still worked.
+pub async fn delete_all(tx: &mut Tx, ws: WorkspaceId, member: MemberId, now: Timestamp) -> Result<usize> {
+    let sql = "DELETE FROM one_time_links WHERE workspace_id = $1 AND member_id = $2 RETURNING expires_at";
+    let rows = tx.rows(sql, [ws.into(), member.into()]).await?;
+    let ends = rows.iter().map(|row| row.time("expires_at")).collect::<Result<Vec<_>>>()?;
+    Ok(ends.into_iter().filter(|at| *at > now).count())
+}
+
 /// Forgets the set-up links: a new one is made at each start until somebody has set up.
 pub async fn delete_setup_links(tx: &mut Tx) -> Result<u64> {
     tx.execute("DELETE FROM one_time_links WHERE member_id IS NULL", []).await

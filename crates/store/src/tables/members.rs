@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use provost_model::{BuiltinRole, Email, GroupId, InvalidId, Member, MemberId, PermissionSet, RoleId, WorkspaceId};
 
 use super::Page;
-use crate::db::{Row, Tx};
+use crate::db::{Arg, Row, Tx};
 use crate::{Error, Result};
 
 /// A member as admins see it.
@@ -45,9 +45,11 @@ pub struct Login {
 
 /// Adds a member.
 pub async fn insert(tx: &mut Tx, ws: WorkspaceId, member: &MemberRow, password_hash: Option<String>) -> Result<()> {
+    // A member made by hand goes by its address; one of an identity provider is of `scim_users`.
     let sql = "INSERT INTO members
-            (id, workspace_id, email, email_key, name, active, builtin_role, password_hash, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+            (id, workspace_id, email, email_key, name, active, builtin_role, password_hash, created_at, updated_at,
+             user_name, user_key)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $3, $4)";
     let args = [
         member.id.into(),
         ws.into(),
@@ -64,10 +66,12 @@ pub async fn insert(tx: &mut Tx, ws: WorkspaceId, member: &MemberRow, password_h
     Ok(())
 }
 
-/// Replaces a member's fields.
+/// Replaces a member's fields. Its user name follows its address, unless an identity provider gave it.
 pub async fn update(tx: &mut Tx, ws: WorkspaceId, member: &MemberRow) -> Result<()> {
     let sql =
-        "UPDATE members SET email = $3, email_key = $4, name = $5, active = $6, builtin_role = $7, updated_at = $8
+        "UPDATE members SET email = $3, email_key = $4, name = $5, active = $6, builtin_role = $7, updated_at = $8,
+            user_name = CASE WHEN scim IS NULL THEN $3 ELSE user_name END,
+            user_key = CASE WHEN scim IS NULL THEN $4 ELSE user_key END
         WHERE workspace_id = $1 AND id = $2";
     let args = [
         ws.into(),
@@ -115,6 +119,12 @@ pub async fn list(tx: &mut Tx, ws: WorkspaceId, page: &Page) -> Result<Vec<Membe
     tx.rows(sql, [ws.into(), after.into(), page.limit.into()]).await?.iter().map(read).collect()
 }
 
+/// The groups that a member is in.
+pub async fn group_ids(tx: &mut Tx, ws: WorkspaceId, id: MemberId) -> Result<Vec<GroupId>> {
+    let sql = "SELECT group_id FROM group_members WHERE workspace_id = $1 AND member_id = $2";
+    tx.rows(sql, [ws.into(), id.into()]).await?.iter().map(|row| row.parse("group_id")).collect()
+}
+
 /// The logins with this address, in every workspace.
 pub async fn logins(tx: &mut Tx, email: &Email) -> Result<Vec<Login>> {
     let sql = "SELECT workspace_id, id, active, password_hash FROM members WHERE email_key = $1 ORDER BY id LIMIT 16";
@@ -137,7 +147,7 @@ pub async fn count_other_owners(tx: &mut Tx, ws: WorkspaceId, id: MemberId) -> R
     tx.row(sql, [ws.into(), id.into()]).await?.map_or(Ok(0), |row| row.int("n"))
 }
 
-fn read(row: &Row) -> Result<MemberRow> {
+pub(super) fn read(row: &Row) -> Result<MemberRow> {
     Ok(MemberRow {
         id: row.parse("id")?,
         email: email(row)?,
@@ -188,15 +198,27 @@ fn collect<T: Copy + FromStr<Err: ToString>>(row: &Row, of: &mut HashMap<MemberI
     Ok(())
 }
 
-/// One member, for the snapshot.
-pub(crate) async fn load(tx: &mut Tx, ws: WorkspaceId, id: MemberId) -> Result<Option<Member>> {
-    let sql = "SELECT id, email, name, active, builtin_role FROM members WHERE workspace_id = $1 AND id = $2";
-    let Some(row) = tx.row(sql, [ws.into(), id.into()]).await? else { return Ok(None) };
-    let groups = tx.rows("SELECT group_id FROM group_members WHERE member_id = $1", [id.into()]).await?;
-    let groups = groups.iter().map(|row| row.parse("group_id")).collect::<Result<Vec<_>>>()?;
-    let roles = tx.rows("SELECT role_id FROM role_members WHERE member_id = $1", [id.into()]).await?;
-    let roles = roles.iter().map(|row| row.parse("role_id")).collect::<Result<Vec<_>>>()?;
-    snapshot(&row, id, groups, roles).map(Some)
+/// These members, those that there are, for the snapshot.
+pub(crate) async fn load_many(tx: &mut Tx, ws: WorkspaceId, ids: &[MemberId]) -> Result<HashMap<MemberId, Member>> {
+    let keys: Vec<Arg> = ids.iter().map(|id| (*id).into()).collect();
+    let sql = "SELECT id, email, name, active, builtin_role FROM members WHERE workspace_id = $1 AND id IN ($keys)";
+    let rows = tx.rows_in(sql, &[ws.into()], &keys).await?;
+    let mut groups: HashMap<MemberId, Vec<GroupId>> = HashMap::new();
+    for row in
+        tx.rows_in("SELECT member_id, group_id FROM group_members WHERE member_id IN ($keys)", &[], &keys).await?
+    {
+        groups.entry(row.parse("member_id")?).or_default().push(row.parse("group_id")?);
+    }
+    let mut roles: HashMap<MemberId, Vec<RoleId>> = HashMap::new();
+    for row in tx.rows_in("SELECT member_id, role_id FROM role_members WHERE member_id IN ($keys)", &[], &keys).await? {
+        roles.entry(row.parse("member_id")?).or_default().push(row.parse("role_id")?);
+    }
+    let member = |row: &Row| {
+        let id = row.parse("id")?;
+        let (groups, roles) = (groups.remove(&id).unwrap_or_default(), roles.remove(&id).unwrap_or_default());
+        Ok((id, snapshot(row, id, groups, roles)?))
+    };
+    rows.iter().map(member).collect()
 }
 
 fn snapshot(row: &Row, id: MemberId, mut groups: Vec<GroupId>, mut roles: Vec<RoleId>) -> Result<Member> {

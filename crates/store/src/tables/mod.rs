@@ -5,15 +5,20 @@
 pub mod access_tokens;
 pub mod api_keys;
 pub mod authorization_codes;
+pub mod deprovisions;
 pub mod device_logins;
 pub mod grants;
+pub mod group_members;
 pub mod groups;
 pub mod idempotency_keys;
 pub mod links;
 pub mod members;
+pub mod nodes;
 pub mod policies;
 pub mod policy_rules;
 pub mod roles;
+pub mod scim_groups;
+pub mod scim_users;
 pub mod sessions;
 pub mod signing_keys;
 pub mod upstreams;
@@ -24,6 +29,15 @@ pub mod workspaces;
 pub struct Page {
     /// The last id of the page before; none for the first page.
     pub after: Option<String>,
+    /// At most so many rows.
+    pub limit: u32,
+}
+
+/// A page of a list by its place: so many are skipped (SCIM's `startIndex` less one), so many follow.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Offset {
+    /// So many rows are left out.
+    pub skip: i64,
     /// At most so many rows.
     pub limit: u32,
 }

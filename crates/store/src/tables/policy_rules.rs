@@ -1,6 +1,8 @@
 //! The ordered rules that give groups their policy.
 
-use provost_model::{PolicyId, PolicyRule, WorkspaceId};
+use std::collections::HashSet;
+
+use provost_model::{GroupId, PolicyId, PolicyRule, WorkspaceId};
 
 use crate::Result;
 use crate::db::Tx;
@@ -12,6 +14,13 @@ pub async fn list(tx: &mut Tx, ws: WorkspaceId) -> Result<Vec<PolicyRule>> {
     let rule =
         |row: &crate::Row| Ok(PolicyRule { group_id: row.parse("group_id")?, policy_id: row.parse("policy_id")? });
     rows.iter().map(rule).collect()
+}
+
+/// The groups that rules name and that are gone.
+pub async fn gone_groups(tx: &mut Tx, ws: WorkspaceId) -> Result<HashSet<GroupId>> {
+    let sql = "SELECT r.group_id FROM policy_rules r WHERE r.workspace_id = $1 AND NOT EXISTS
+        (SELECT 1 FROM groups g WHERE g.workspace_id = r.workspace_id AND g.id = r.group_id)";
+    tx.rows(sql, [ws.into()]).await?.iter().map(|row| row.parse("group_id")).collect()
 }
 
 /// Replaces the rules whole.

@@ -97,6 +97,12 @@ pub async fn delete_all(tx: &mut Tx, member: MemberId) -> Result<u64> {
     tx.execute("DELETE FROM sessions WHERE member_id = $1", [member.into()]).await
 }
 
+/// Ends every session of a member; which ones.
+pub async fn end_all(tx: &mut Tx, ws: WorkspaceId, member: MemberId) -> Result<Vec<SessionRow>> {
+    let sql = "DELETE FROM sessions WHERE workspace_id = $1 AND member_id = $2 RETURNING *";
+    tx.rows(sql, [ws.into(), member.into()]).await?.iter().map(read).collect()
+}
+
 /// Forgets sessions that ended by themselves.
 pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
     tx.execute("DELETE FROM sessions WHERE expires_at < $1", [now.into()]).await

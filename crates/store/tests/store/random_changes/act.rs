@@ -5,7 +5,7 @@ use provost_model::{BuiltinRole, Permission, PermissionSet, PolicyRule, Workspac
 use provost_store::tables::members::MemberRow;
 use provost_store::tables::policies::PolicyRow;
 use provost_store::tables::roles::RoleRow;
-use provost_store::tables::{groups, members, policies, policy_rules, roles, workspaces};
+use provost_store::tables::{group_members, groups, members, policies, policy_rules, roles, workspaces};
 use provost_store::{Change, Result, Touched};
 
 use super::expected::{Expected, Member, Role};
@@ -22,6 +22,10 @@ pub(super) enum Act {
     DeleteGroup(usize),
     Join(usize, usize),
     Leave(usize, usize),
+    /// Several at once: members join a group, leave it, or are its members and no others.
+    JoinAll(Vec<usize>, usize),
+    LeaveAll(Vec<usize>, usize),
+    Replace(Vec<usize>, usize),
     SetRole(usize, PermissionSet),
     DeleteRole(usize),
     GiveToGroup(usize, usize),
@@ -36,6 +40,7 @@ pub(super) enum Act {
 
 pub(super) fn act() -> impl Strategy<Value = Act> {
     let slot = || 0..SLOTS;
+    let slots = || prop::collection::vec(0..SLOTS, 0..=SLOTS);
     let builtin = prop::sample::select(BuiltinRole::ALL.as_slice());
     let permissions = prop::collection::vec(prop::sample::select(Permission::ALL), 0..4);
     let permissions = permissions.prop_map(|permissions| permissions.into_iter().collect());
@@ -46,6 +51,9 @@ pub(super) fn act() -> impl Strategy<Value = Act> {
         1 => slot().prop_map(Act::DeleteGroup),
         6 => (slot(), slot()).prop_map(|(m, g)| Act::Join(m, g)),
         1 => (slot(), slot()).prop_map(|(m, g)| Act::Leave(m, g)),
+        3 => (slots(), slot()).prop_map(|(m, g)| Act::JoinAll(m, g)),
+        2 => (slots(), slot()).prop_map(|(m, g)| Act::LeaveAll(m, g)),
+        3 => (slots(), slot()).prop_map(|(m, g)| Act::Replace(m, g)),
         4 => (slot(), permissions).prop_map(|(r, permissions)| Act::SetRole(r, permissions)),
         1 => slot().prop_map(Act::DeleteRole),
         4 => (slot(), slot()).prop_map(|(r, g)| Act::GiveToGroup(r, g)),
@@ -139,6 +147,34 @@ impl Act {
                     assert_eq!(was, member.groups.remove(&group));
                 }
                 change.touch(Touched::Member(member.id));
+            }
+            Self::JoinAll(slots, g) | Self::LeaveAll(slots, g) | Self::Replace(slots, g) => {
+                let Some(group) = expected.groups[*g] else { return Ok(()) };
+                let named = |slot: usize| slots.contains(&slot);
+                let ids: Vec<_> = slots.iter().filter_map(|slot| Some(expected.members[*slot].as_ref()?.id)).collect();
+                let mut changed = match self {
+                    Self::JoinAll(..) => group_members::add_many(change, ws, group, &ids).await?,
+                    Self::LeaveAll(..) => group_members::remove_many(change, ws, group, &ids).await?,
+                    _ => {
+                        let replaced = group_members::replace(change, ws, group, &ids).await?;
+                        [replaced.added, replaced.removed].concat()
+                    }
+                };
+                let mut plain = Vec::new();
+                for (slot, member) in expected.members.iter_mut().enumerate() {
+                    let Some(member) = member else { continue };
+                    let differs = match self {
+                        Self::JoinAll(..) => named(slot) && member.groups.insert(group),
+                        Self::LeaveAll(..) => named(slot) && member.groups.remove(&group),
+                        _ if named(slot) => member.groups.insert(group),
+                        _ => member.groups.remove(&group),
+                    };
+                    plain.extend(differs.then_some(member.id));
+                }
+                changed.sort_unstable();
+                plain.sort_unstable();
+                assert_eq!(changed, plain, "who joined and who left");
+                changed.into_iter().for_each(|id| change.touch(Touched::Member(id)));
             }
             Self::SetRole(slot, permissions) => {
                 let known = expected.roles[*slot].take();
