@@ -8,7 +8,7 @@ include mk/clients.mk
 include mk/postgres.mk
 include mk/suites.mk
 
-.PHONY: help run build test bench lint format
+.PHONY: help run build test bench fuzz lint format
 
 help: ## Say what can be made
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test: tools clients suites ## Run every test: both databases, the real Codex cli
 bench: tools ## Run the benchmarks; each prints ratios against a baseline of the same run
 	cargo build --release --locked --package provost-benches
 	for bench in bundle decision start relay scim; do target/release/$$bench || exit 1; done
+
+fuzz: ## Fuzz what reads strangers' bytes, a minute each (needs nightly Rust and cargo-fuzz)
+	for target in filter path_and_patch; do cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
 
 lint: tools ## Check format, lints and dependencies
 	cargo fmt --all --check
