@@ -38,7 +38,13 @@ pub const SMALL: Size = Size { members: 100, groups: 10, policies: 5 };
 
 /// A server's configuration on free ports, with its data here.
 pub fn config(data: &Path) -> Result<Config> {
+    config_on(data, None)
+}
+
+/// The same on this database: SQLite in `data` without one.
+pub fn config_on(data: &Path, database_url: Option<&str>) -> Result<Config> {
     let mut args = ServeArgs::default();
+    args.settings.database_url = database_url.map(str::parse).transpose().context("a database URL")?;
     args.settings.data = Some(data.to_owned());
     args.settings.listen = Some("127.0.0.1:0".parse()?);
     args.settings.http_listen = Some("127.0.0.1:0".parse().context("an address")?);
@@ -48,7 +54,13 @@ pub fn config(data: &Path) -> Result<Config> {
 
 /// Fills a data directory; the tokens of so many members.
 pub async fn populate(data: &Path, size: Size, tokens: usize) -> Result<Vec<String>> {
-    let store = open_store(&config(data)?, Clock::system()).await?;
+    let members = populate_in(&config(data)?, size, tokens).await?;
+    Ok(members.into_iter().map(|(_, token)| token).collect())
+}
+
+/// Fills the database of a configuration; so many members, each with a token.
+pub async fn populate_in(config: &Config, size: Size, tokens: usize) -> Result<Vec<(MemberId, String)>> {
+    let store = open_store(config, Clock::system()).await?;
     let mut change = store.create_workspace("Bench", Actor::system(), Origin::default()).await?;
     let (ws, now) = (change.workspace_id(), change.at());
     let group_ids: Vec<GroupId> = (0..size.groups).map(|_| GroupId::new(now)).collect();
@@ -117,7 +129,7 @@ pub async fn populate(data: &Path, size: Size, tokens: usize) -> Result<Vec<Stri
     let keys = Keys::open(store.clone(), "https://127.0.0.1:8443".to_owned()).await?;
     let step = (size.members / tokens).max(1);
     let chosen = member_ids.iter().step_by(step).take(tokens);
-    let tokens = chosen.map(|id| token(&keys, ws, *id, now)).collect();
+    let tokens = chosen.map(|id| Ok((*id, token(&keys, ws, *id, now)?))).collect();
     store.close(std::time::Duration::from_secs(10)).await;
     tokens
 }

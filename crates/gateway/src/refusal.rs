@@ -1,6 +1,6 @@
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use provost_web::{Error, NOT_ALLOWED};
+use provost_web::{Client, Ended, Error, NOT_ALLOWED};
 use serde_json::json;
 
 use crate::headers::Dialect;
@@ -76,6 +76,39 @@ fn shown_once(dialect: Dialect, message: &str) -> Response {
     }
     let body = json!({ "error": { "code": "inference_hook_denied", "message": message } });
     (StatusCode::FORBIDDEN, axum::Json(body)).into_response()
+}
+
+/// The last event of a stream whose caller may no longer have it. Codex shows the message of this code
+/// as it is, and does not try again (client-contract.md §3.6).
+pub(crate) fn last_event(reason: Ended, dialect: Dialect) -> String {
+    let code = match dialect {
+        Dialect::Codex | Dialect::OlderCodex => "invalid_prompt",
+        Dialect::OpenAi => reason.as_str(),
+    };
+    let message = ended_message(reason);
+    let error = json!({ "code": code, "message": message });
+    let response = json!({ "object": "response", "status": "failed", "error": error, "output": [] });
+    let event = json!({ "type": "response.failed", "response": response });
+    // The empty line ends an event of which only the beginning has been sent.
+    format!("\n\nevent: response.failed\ndata: {event}\n\n")
+}
+
+/// What a developer reads whose turn is ended.
+fn ended_message(reason: Ended) -> &'static str {
+    match reason {
+        Ended::Deprovisioned | Ended::NotPermitted => NOT_ALLOWED,
+        Ended::CredentialRevoked => "This sign-in was ended: sign in again (`codex login`).",
+    }
+}
+
+/// The answer to a turn that is ended before its own answer begins.
+pub(crate) fn ended(reason: Ended, dialect: Dialect) -> Stop {
+    let refusal = match reason {
+        Ended::Deprovisioned => Refusal::Suspended,
+        Ended::NotPermitted => Refusal::NotPermitted,
+        Ended::CredentialRevoked => return Client::nobody().into(),
+    };
+    Stop::Refused(refusal, dialect)
 }
 
 /// Why a handler stops early.

@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use provost_web::{Ended, RunningGuard};
 use tokio::time::{Instant, Sleep};
 
+use crate::headers::Dialect;
+use crate::refusal;
 use crate::sse::{self, Scanner};
 use crate::turn::{End, Turn};
 
@@ -22,6 +25,9 @@ pub(crate) struct Relay {
     reader: Reader,
     turn: Turn,
     silence: Silence,
+    running: RunningGuard,
+    dialect: Dialect,
+    is_cut: bool,
 }
 
 /// Notices when nothing has come for too long. The timer is not set anew for each chunk, which would
@@ -59,9 +65,29 @@ pub(crate) enum Reader {
 }
 
 impl Relay {
-    /// Relays what the upstream sends, for as long as it is not silent for longer than this.
-    pub(crate) fn new(upstream: reqwest::Body, reader: Reader, turn: Turn, silence: Duration) -> Self {
-        Self { upstream, reader, turn, silence: Silence::new(silence) }
+    /// Relays what the upstream sends, for as long as it is not silent for longer than this, and as
+    /// its caller may have it.
+    pub(crate) fn new(
+        upstream: reqwest::Body,
+        reader: Reader,
+        turn: Turn,
+        silence: Duration,
+        running: RunningGuard,
+        dialect: Dialect,
+    ) -> Self {
+        Self { upstream, reader, turn, silence: Silence::new(silence), running, dialect, is_cut: false }
+    }
+
+    /// Lets go of the upstream, which closes its connection, and says why in an event of the stream.
+    fn cut(&mut self, reason: Ended) -> io::Result<Frame<Bytes>> {
+        self.is_cut = true;
+        self.upstream = reqwest::Body::default();
+        self.turn.output_deltas = if let Reader::Events(scanner) = &self.reader { scanner.output_deltas } else { 0 };
+        self.turn.end(End::Failed(reason.as_str()));
+        match self.reader {
+            Reader::Events(_) => Ok(Frame::data(refusal::last_event(reason, self.dialect).into())),
+            Reader::Whole(_) => Err(io::Error::other(reason.as_str())),
+        }
     }
 
     fn read(&mut self, bytes: &[u8]) {
@@ -105,6 +131,12 @@ impl Body for Relay {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let this = &mut *self;
+        if this.is_cut {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(reason) = this.running.poll_ended(cx) {
+            return Poll::Ready(Some(this.cut(reason)));
+        }
         let Poll::Ready(frame) = Pin::new(&mut this.upstream).poll_frame(cx) else {
             ready!(this.silence.poll(cx));
             this.end(End::Failed("upstream_went_silent"));
@@ -136,7 +168,11 @@ impl Body for Relay {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.upstream.size_hint()
+        match self.reader {
+            // It may end with an event that the upstream did not count.
+            Reader::Events(_) => SizeHint::default(),
+            Reader::Whole(_) => self.upstream.size_hint(),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use provost_model::Upstream;
-use provost_web::{App, Client, Error};
+use provost_web::{App, Client, Error, RunningGuard};
 
 use crate::dispatch::{self, bad_gateway};
 use crate::headers::{self, Dialect, pick};
@@ -18,7 +18,7 @@ use crate::refusal::Stop;
 use crate::relay::{Reader, Relay};
 use crate::request::Asked;
 use crate::turn::{End, Turn};
-use crate::{admission, decode};
+use crate::{admission, decode, refusal};
 
 /// How much of an upstream's complaint is passed on.
 const MAX_COMPLAINT_BYTES: usize = 64 * 1024;
@@ -37,9 +37,17 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
     let body_for_upstream = asked.for_upstream(model.upstream_model.as_ref().unwrap_or(&model.slug));
     let streams = asked.streams;
     let mut turn = Turn::begin(&app, &parts, &client, route);
+    let mut running = app.running.enter(&app.store, &client);
     // A turn may take an hour, and needs neither the body nor this moment's snapshot for it.
     drop((body, client));
-    let answer = dispatch::send(&app, &upstream, &parts.headers, body_for_upstream).await;
+    let answer = tokio::select! {
+        biased;
+        reason = running.ended() => {
+            turn.end(End::Failed(reason.as_str()));
+            return Err(refusal::ended(reason, Dialect::of(&parts)));
+        }
+        answer = dispatch::send(&app, &upstream, &parts.headers, body_for_upstream) => answer,
+    };
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => return Err(failed(&parts, &mut turn, error)),
@@ -48,7 +56,7 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
     if !answer.status().is_success() {
         return complaint(&app, &parts, turn, &upstream, answer).await;
     }
-    relay(&app, &parts, turn, &upstream, streams, answer)
+    relay(&app, &parts, turn, running, &upstream, streams, answer)
 }
 
 /// A body that cannot be used is recorded as well.
@@ -75,6 +83,7 @@ fn relay(
     app: &App,
     parts: &Parts,
     mut turn: Turn,
+    running: RunningGuard,
     upstream: &Upstream,
     streams: bool,
     answer: http::Response<reqwest::Body>,
@@ -94,7 +103,8 @@ fn relay(
             ));
         }
     };
-    let mut response = Response::new(Body::new(Relay::new(body, reader, turn, app.limits.upstream_idle())));
+    let relay = Relay::new(body, reader, turn, app.limits.upstream_idle(), running, Dialect::of(parts));
+    let mut response = Response::new(Body::new(relay));
     *response.headers_mut() = pick(&head.headers, is_relayed);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -8,5 +8,5 @@ use utoipa_axum::routes;
 
 /// The admin API of this room.
 pub fn admin_routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(api::events::list))
+    OpenApiRouter::new().routes(routes!(api::events::list)).routes(routes!(api::alerts::list))
 }

@@ -9,7 +9,7 @@ use provost_store::tables::{
     api_keys, authorization_codes, device_logins, grants, idempotency_keys, members, sessions, workspaces,
 };
 use provost_store::{Change, Result, Store, Touched};
-use provost_web::Secret;
+use provost_web::{Secret, session_limits};
 use serde_json::json;
 
 use crate::links::invite;
@@ -112,6 +112,9 @@ pub async fn housekeeping(store: &Store) -> Result<()> {
     let now = store.clock().now();
     let mut tx = store.write().await?;
     sessions::delete_expired(&mut tx, now).await?;
+    for workspace in store.world().workspaces.values() {
+        sessions::delete_over(&mut tx, workspace.id, session_limits(&workspace.settings, now)).await?;
+    }
     device_logins::delete_expired(&mut tx, now).await?;
     authorization_codes::delete_expired(&mut tx, now - SignedDuration::from_hours(24)).await?;
     grants::delete_ended(&mut tx, now - SignedDuration::from_hours(30 * 24)).await?;

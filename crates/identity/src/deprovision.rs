@@ -62,7 +62,7 @@ pub(crate) struct Ended {
     /// Device sign-ins in flight.
     pub(crate) device_logins: usize,
     /// Authorization codes in flight.
-    pub(crate) authorization_codes: usize,
+    pub(crate) authorization_codes: u64,
 }
 
 /// One thing that ended.
@@ -124,7 +124,7 @@ pub(crate) async fn deprovision(
     }
     ended.links = links::delete_all(change, ws, member, now).await?;
     ended.device_logins = device_logins::delete_all(change, ws, member, now).await?;
-    ended.authorization_codes = authorization_codes::delete_all(change, ws, member, now).await?;
+    ended.authorization_codes = authorization_codes::expire_all(change, ws, member, now).await?;
     let row = DeprovisionRow {
         id: DeprovisionId::new(now),
         member_id: member,

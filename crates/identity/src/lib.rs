@@ -8,6 +8,7 @@ mod issuer;
 mod links;
 mod pages;
 mod password;
+mod presence;
 mod scim;
 mod sign_in;
 
@@ -16,6 +17,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{any, get, post};
 pub use bootstrap::{FirstWorkspace, Handover, create_first_workspace, housekeeping, setup_link};
 pub use issuer::CODEX_CLIENT_ID;
+pub use presence::Presence;
 use provost_web::App;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -24,8 +26,15 @@ use utoipa_axum::routes;
 pub fn admin_routes() -> OpenApiRouter<App> {
     use api::*;
     OpenApiRouter::new()
-        .routes(routes!(sessions::create))
+        .routes(routes!(sessions::create, member_sessions::list))
         .routes(routes!(sessions::show, sessions::delete))
+        .routes(routes!(member_sessions::delete))
+        .routes(routes!(member_sessions::sign_out))
+        .routes(routes!(sign_in_history::list))
+        .routes(routes!(sign_in_history::own))
+        .routes(routes!(deprovisions::list))
+        .routes(routes!(deprovisions::show))
+        .routes(routes!(deprovisions::revoke_api_keys))
         .routes(routes!(settings::show, settings::update))
         .routes(routes!(members::list, members::create))
         .routes(routes!(members::show, members::update, members::delete))

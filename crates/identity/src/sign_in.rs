@@ -77,6 +77,11 @@ pub(crate) async fn begin(
     let cookie = SessionCookie::new(parts, &workspace, member_id, proof, app.store.clock().now());
     let (hash, row) = &cookie.row;
     let mut change = app.store.change(workspace_id, Actor::member(member_id, email), origin(parts)).await?;
+    // Asked again now that nobody can be shut out at the same time: a session that began behind their
+    // back would be there when they are let in again.
+    if !members::get(&mut change, workspace_id, member_id).await?.is_some_and(|member| member.active) {
+        return Err(Error::unauthorized(REFUSED));
+    }
     sessions::insert(&mut change, hash, row).await?;
     let mut details = json!({ "method": proof.method, "session_id": row.id });
     if let Some(factor) = proof.second_factor {

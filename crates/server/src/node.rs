@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use provost_identity::Presence;
 use provost_model::Clock;
 use provost_store::{MasterKey, Options, Sealer, Store};
-use provost_web::{App, AppParts, Keys, LastUse, Metrics, RateLimit, outgoing_client};
+use provost_web::{App, AppParts, Keys, LastUse, Metrics, RateLimit, Running, outgoing_client};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +34,7 @@ pub struct Node {
     pub http_address: Option<SocketAddr>,
     shutdown: CancellationToken,
     listeners: JoinSet<usize>,
+    presence: Presence,
 }
 
 /// Opens the memory of a configuration. `provost init` needs no more.
@@ -94,10 +96,12 @@ impl Node {
             last_use: LastUse::default(),
             http: outgoing_client(&config.limits, upstream_addresses)?,
             upstream_addresses,
+            running: Running::default(),
             sign_ins: RateLimit::per_minute(per_minute),
             guesses: RateLimit::per_minute(per_minute),
             store,
         });
+        let presence = Presence::begin(&app).await?;
         let service = routes::service(app.clone());
         let mut listeners = JoinSet::new();
         for (listener, tls) in [(Some(listener), tls), (http, None)] {
@@ -107,7 +111,7 @@ impl Node {
             listeners.spawn(async move { listen::serve(listener, door, service, shutdown).await.cut });
         }
         tokio::spawn(upkeep(app.clone(), shutdown.clone()));
-        Ok(Self { app, address, http_address, shutdown, listeners })
+        Ok(Self { app, address, http_address, shutdown, listeners, presence })
     }
 
     /// Where a browser on this machine opens pages: the plain listener, since it does not know the
@@ -130,6 +134,7 @@ impl Node {
         if cut > 0 {
             tracing::warn!(connections = cut, "cut what had not finished in time");
         }
+        self.presence.end().await;
         self.app.store.close(FLUSH_PATIENCE).await;
     }
 }

@@ -190,7 +190,7 @@ fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("plain data turns into JSON")
 }
 
-fn read(row: &Row) -> Result<Event> {
+pub(crate) fn read(row: &Row) -> Result<Event> {
     let kind = match row.text("actor_kind")?.as_str() {
         "member" => ActorKind::Member,
         "api_key" => ActorKind::ApiKey,

@@ -18,6 +18,7 @@ mod refresh;
 mod seal;
 mod store;
 pub mod tables;
+pub mod trails;
 
 pub use change::{Change, Touched};
 pub use db::{Arg, Row, Tx};

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use provost_model::event::{Actor, EventType, NewEvent, Origin, Target};
 use provost_model::{Clock, EventId, Settings, Workspace, WorkspaceId, World};
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::change::Change;
 use crate::db::{Db, Tx};
@@ -46,6 +46,8 @@ pub(crate) struct Inner {
     clock: Clock,
     sealer: Sealer,
     world: ArcSwap<World>,
+    /// Counts how often `world` was replaced.
+    swaps: watch::Sender<u64>,
     /// Held while the snapshots are brought up to date, so that an older one never replaces a newer.
     refreshing: Mutex<()>,
     recorder: Recorder,
@@ -63,6 +65,7 @@ impl Store {
             clock: options.clock,
             sealer: options.sealer,
             world: ArcSwap::default(),
+            swaps: watch::Sender::new(0),
             refreshing: Mutex::new(()),
             recorder,
             healthy: AtomicBool::new(true),
@@ -81,6 +84,11 @@ impl Store {
     /// The snapshot of one workspace.
     pub fn workspace(&self, id: WorkspaceId) -> Option<Arc<Workspace>> {
         self.inner.world.load().workspaces.get(&id).cloned()
+    }
+
+    /// Tells of each new [`Store::world`], however it came.
+    pub fn swaps(&self) -> watch::Receiver<u64> {
+        self.inner.swaps.subscribe()
     }
 
     /// The time.
@@ -183,6 +191,7 @@ impl Inner {
         }
         if !world.workspaces.ptr_eq(&before.workspaces) {
             self.world.store(Arc::new(world));
+            self.swaps.send_modify(|count| *count += 1);
         }
         result
     }

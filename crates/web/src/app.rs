@@ -4,7 +4,7 @@ use std::sync::Arc;
 use provost_store::Store;
 
 use crate::limits::{Limits, UpstreamAddresses};
-use crate::{Keys, LastUse, Metrics, RateLimit};
+use crate::{Keys, LastUse, Metrics, RateLimit, Running};
 
 /// What every handler may use. Cheap to clone; every clone is the same one.
 #[derive(Clone)]
@@ -30,6 +30,8 @@ pub struct AppParts {
     pub upstream_addresses: UpstreamAddresses,
     /// When tokens and keys were last used.
     pub last_use: LastUse,
+    /// What runs here, and ends with what its caller may.
+    pub running: Running,
     /// Slows down who guesses passwords, per account and per address.
     pub sign_ins: RateLimit,
     /// Slows down who guesses codes and tokens, per address.

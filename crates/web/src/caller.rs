@@ -4,6 +4,7 @@ use http::request::Parts;
 use provost_model::event::{Actor, EventType, Origin};
 use provost_model::{ApiKey, ApiKeyStatus, Member, Permission, PermissionSet, Workspace};
 use provost_store::Change;
+use provost_store::tables::members;
 use serde_json::{Value, json};
 
 use crate::client::bearer;
@@ -86,9 +87,17 @@ impl Caller {
         }
     }
 
-    /// Begins a change of the caller's workspace.
+    /// Begins a change of the caller's workspace. A member who was shut out while the change waited for
+    /// its turn makes none: what it left behind would be there when they are let in again.
     pub async fn change(&self, app: &App) -> Result<Change> {
-        Ok(app.store.change(self.workspace.id, self.actor(), self.origin.clone()).await?)
+        let mut change = app.store.change(self.workspace.id, self.actor(), self.origin.clone()).await?;
+        if let Principal::Member(member) = &self.principal {
+            let row = members::get(&mut change, self.workspace.id, member.id).await?;
+            if !row.is_some_and(|row| row.active) {
+                return Err(Error::unauthorized("your account was suspended"));
+            }
+        }
+        Ok(change)
     }
 
     /// Who calls: an API key, or a member's session.

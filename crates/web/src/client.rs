@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use provost_model::event::{Actor, Origin};
-use provost_model::{AccessTokenId, GrantId, Member, Permission, Workspace};
+use provost_model::{AccessTokenId, GrantId, Member, Permission, TokenHash, Workspace};
 
 use crate::last_use::Credential;
 use crate::{App, Error, hash_secret, origin};
@@ -20,6 +20,8 @@ pub struct Client {
     pub via: Via,
     /// From where.
     pub origin: Origin,
+    /// What the secret of a personal access token hashes to.
+    pub(crate) token: Option<TokenHash>,
 }
 
 /// By which credential a client calls.
@@ -63,10 +65,14 @@ impl Client {
     /// Who calls. Reads the snapshot and no database.
     pub async fn resolve(app: &App, parts: &Parts) -> Result<Self, Refusal> {
         let token = bearer(parts).ok_or(Refusal::Unknown)?;
-        let found = if token.starts_with("at-") { by_access_token(app, token) } else { by_grant(app, token).await };
+        let hash = token.starts_with("at-").then(|| hash_secret(token));
+        let found = match &hash {
+            Some(hash) => by_access_token(app, hash),
+            None => by_grant(app, token).await,
+        };
         let (workspace, member, via, is_live) = found.ok_or(Refusal::Unknown)?;
         let is_active = member.active;
-        let client = Self { workspace, member, via, origin: origin(parts) };
+        let client = Self { workspace, member, via, origin: origin(parts), token: hash };
         match (is_active, is_live) {
             (true, true) => Ok(client),
             (false, _) => Err(Refusal::Suspended(client)),
@@ -78,11 +84,10 @@ impl Client {
 type Found = (Arc<Workspace>, Arc<Member>, Via, bool);
 
 /// There are few workspaces, so each is asked.
-fn by_access_token(app: &App, token: &str) -> Option<Found> {
-    let hash = hash_secret(token);
+fn by_access_token(app: &App, hash: &TokenHash) -> Option<Found> {
     let now = app.store.clock().now();
     app.store.world().workspaces.values().find_map(|workspace| {
-        let token = workspace.access_tokens.get(&hash)?;
+        let token = workspace.access_tokens.get(hash)?;
         let member = workspace.members.get(&token.member_id)?;
         let is_live = token.expires_at.is_none_or(|at| at > now);
         app.last_use.note(&app.store, workspace.id, Credential::AccessToken(token.id));

@@ -44,6 +44,13 @@ impl ListQuery {
         after.map(Some).ok_or_else(|| Error::invalid("cursor", "invalid_cursor", message))
     }
 
+    /// Of a list of events, newest first: the place before which the page begins.
+    pub fn place(&self) -> Result<i64> {
+        let Some(after) = self.after()? else { return Ok(i64::MAX) };
+        let message = "`cursor` is the `next_cursor` of the page before; start again without it";
+        after.parse().map_err(|_| Error::invalid("cursor", "invalid_cursor", message))
+    }
+
     /// The cursor after a row with this key.
     pub(crate) fn cursor_after(key: &str) -> String {
         URL_SAFE_NO_PAD.encode(key)

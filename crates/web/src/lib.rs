@@ -21,6 +21,7 @@ mod outgoing;
 pub mod pages;
 mod permit;
 mod rate_limit;
+mod running;
 mod secret;
 mod session;
 
@@ -41,5 +42,6 @@ pub use origin::origin;
 pub use outgoing::{literal_address, outgoing_client};
 pub use permit::{Allows, AnyMember, Permit, permits};
 pub use rate_limit::RateLimit;
+pub use running::{Ended, Running, RunningGuard};
 pub use secret::{Secret, hash_secret};
-pub use session::{Session, SessionCookie, is_live};
+pub use session::{Session, SessionCookie, is_live, session_limits};

@@ -10,6 +10,7 @@ pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     turns: Family<TurnLabels, Counter>,
+    alerts: Family<AlertLabels, Counter>,
     /// Model streams that are open now.
     pub open_streams: Gauge,
     backlog: Gauge,
@@ -27,6 +28,11 @@ struct TurnLabels {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AlertLabels {
+    kind: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("provost");
@@ -34,13 +40,15 @@ impl Default for Metrics {
         registry.register("http_requests", "Requests answered, by surface and status", requests.clone());
         let turns = Family::default();
         registry.register("turns", "Model calls, by how they ended", turns.clone());
+        let alerts = Family::default();
+        registry.register("alerts", "What somebody should look at, by kind", alerts.clone());
         let open_streams = Gauge::default();
         registry.register("open_streams", "Model streams that are open", open_streams.clone());
         let backlog = Gauge::default();
         registry.register("event_backlog", "Events that wait to be written", backlog.clone());
         let database_up = Gauge::default();
         registry.register("database_up", "Whether the database answers", database_up.clone());
-        Self { registry, requests, turns, open_streams, backlog, database_up }
+        Self { registry, requests, turns, alerts, open_streams, backlog, database_up }
     }
 }
 
@@ -53,6 +61,11 @@ impl Metrics {
     /// Counts a model call: `completed`, `refused`, `failed` or `cancelled`.
     pub fn count_turn(&self, outcome: &'static str) {
         self.turns.get_or_create(&TurnLabels { outcome }).inc();
+    }
+
+    /// Counts an alert, by the type of its event.
+    pub fn count_alert(&self, kind: &'static str) {
+        self.alerts.get_or_create(&AlertLabels { kind }).inc();
     }
 
     /// All of them as text.

@@ -8,7 +8,7 @@ use http::uri::Scheme;
 use http::{HeaderValue, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use provost_model::{MemberId, Proof, SessionId, Settings, TokenHash, Workspace};
-use provost_store::tables::sessions::{self, SessionRow};
+use provost_store::tables::sessions::{self, Limits, SessionRow};
 
 use crate::client::bearer;
 use crate::{App, Caller, Error, Principal, Secret, hash_secret, origin};
@@ -81,14 +81,18 @@ fn cookie(parts: &Parts, value: &str, seconds: i64) -> HeaderValue {
     HeaderValue::try_from(text).expect("a secret is plain ASCII")
 }
 
+/// Before when sessions of now must have begun, and have been used, to be over by themselves.
+pub fn session_limits(settings: &Settings, now: Timestamp) -> Limits {
+    let idle = SignedDuration::from_mins(i64::from(settings.session_idle_minutes));
+    let longest = SignedDuration::from_hours(i64::from(settings.session_max_hours));
+    Limits { began: now - longest, used: now - idle }
+}
+
 /// Whether a session has not ended by itself. The limits of now count, also for sessions that began
 /// under others.
 pub fn is_live(settings: &Settings, session: &SessionRow, now: Timestamp) -> bool {
-    let idle = SignedDuration::from_mins(i64::from(settings.session_idle_minutes));
-    let longest = SignedDuration::from_hours(i64::from(settings.session_max_hours));
-    now < session.expires_at
-        && now.duration_since(session.created_at) < longest
-        && now.duration_since(session.last_used_at) < idle
+    let limits = session_limits(settings, now);
+    now < session.expires_at && session.created_at > limits.began && session.last_used_at > limits.used
 }
 
 fn is_tls(parts: &Parts) -> bool {

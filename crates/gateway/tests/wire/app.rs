@@ -14,7 +14,9 @@ use provost_store::tables::{access_tokens, api_keys, members, workspaces};
 use provost_store::{MasterKey, Options, Sealer, Store, Touched, ledger};
 use provost_testkit::upstream::Upstream;
 use provost_web::limits::{Limits, UpstreamAddresses};
-use provost_web::{AccessClaims, App, AppParts, Keys, LastUse, Metrics, RateLimit, Secret, door, outgoing_client};
+use provost_web::{
+    AccessClaims, App, AppParts, Keys, LastUse, Metrics, RateLimit, Running, Secret, door, outgoing_client,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -59,6 +61,7 @@ impl TestApp {
             last_use: LastUse::default(),
             http: outgoing_client(&limits, addresses).unwrap(),
             upstream_addresses: addresses,
+            running: Running::default(),
             sign_ins: RateLimit::per_minute(10),
             guesses: RateLimit::per_minute(10),
         });

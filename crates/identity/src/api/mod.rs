@@ -3,12 +3,15 @@
 pub(crate) mod access_tokens;
 pub(crate) mod api_keys;
 pub(crate) mod default_role;
+pub(crate) mod deprovisions;
 pub(crate) mod device_logins;
 pub(crate) mod group_members;
 pub(crate) mod groups;
 pub(crate) mod member_permissions;
+pub(crate) mod member_sessions;
 pub(crate) mod members;
 pub(crate) mod role_assignments;
 pub(crate) mod roles;
 pub(crate) mod sessions;
 pub(crate) mod settings;
+pub(crate) mod sign_in_history;

@@ -10,9 +10,9 @@ use http::request::Parts;
 use jiff::SignedDuration;
 use provost_model::event::{Actor, EventType, Origin, Target};
 use provost_model::{GrantId, Member, Permission, Workspace};
-use provost_store::Touched;
 use provost_store::tables::authorization_codes::{self, CodeRow};
 use provost_store::tables::grants::{self, GrantRow};
+use provost_store::{Change, Touched};
 use provost_web::{App, NOT_ALLOWED, hash_secret, origin};
 use serde::Deserialize;
 use serde_json::json;
@@ -68,9 +68,6 @@ async fn exchange_code(app: &App, from: Origin, request: &Request) -> Result<Tok
         end_replayed(app, from, &code, grant_id).await?;
         return Err(OAuthError::invalid_grant("the code was used before: sign in again"));
     }
-    if code.expires_at <= app.store.clock().now() {
-        return Err(OAuthError::invalid_grant("the code is too old: sign in again"));
-    }
     let is_redirect = if code.method == method::BROWSER {
         redirect_uri == code.redirect_uri
     } else {
@@ -85,8 +82,14 @@ async fn exchange_code(app: &App, from: Origin, request: &Request) -> Result<Tok
         return Err(OAuthError::invalid_grant("the code_verifier does not fit the code (PKCE)"));
     }
     let (workspace, member) = admit(app, &from, &code)?;
-    let mut change = app.store.change(workspace.id, Actor::member(member.id, &member.email), from).await?;
+    let actor = Actor::member(member.id, &member.email);
+    let mut change = app.store.change(workspace.id, actor, from.clone()).await?;
     let now = change.at();
+    // Asked only now that nobody can end it at the same time: who was shut out must not get a session,
+    // and a member who may not is told that, and not of the code.
+    if authorization_codes::get(&mut change, &hash).await?.is_none_or(|code| code.expires_at <= now) {
+        return Err(OAuthError::invalid_grant("the code is too old: sign in again"));
+    }
     let grant = GrantRow {
         id: GrantId::new(now),
         workspace_id: workspace.id,
@@ -101,6 +104,7 @@ async fn exchange_code(app: &App, from: Origin, request: &Request) -> Result<Tok
     if !authorization_codes::consume(&mut change, &hash, grant.id).await? {
         return Err(OAuthError::invalid_grant("the code was used before: sign in again"));
     }
+    note_use(&mut change, &grant, &from).await?;
     let tokens = issue(app, &mut change, &grant, &workspace, &member).await?;
     let details = json!({ "method": grant.method, "client_id": grant.client_id });
     change.record(EventType::ClientSignedIn, target(&grant), details);
@@ -162,24 +166,43 @@ async fn refresh(app: &App, from: Origin, request: &Request) -> Result<Tokens, O
     if request.client_id.as_deref().is_some_and(|client_id| client_id != grant.client_id) {
         return Err(OAuthError::invalid_grant("the refresh_token was made for another client_id"));
     }
-    let mut change = app.store.change(workspace.id, actor, from).await?;
+    let mut change = app.store.change(workspace.id, actor, from.clone()).await?;
     let now = change.at();
+    // Asked again now that nobody can end it at the same time.
+    let is_ended = grants::get(&mut change, workspace.id, grant.id).await?.is_none_or(|row| row.revoked_at.is_some());
+    if is_ended {
+        return Err(invalidated());
+    }
     if grant.expires_at <= now {
         return Err(OAuthError::refresh("refresh_token_expired", "the session is too old: sign in again"));
     }
     if row.replaced_at.is_some_and(|at| now.duration_since(at) > REUSE_TOLERATED) {
         grants::revoke(&mut change, workspace.id, grant.id, now).await?;
         change.touch(Touched::Grant(grant.id));
-        change.record(EventType::TokenReuseDetected, target(&grant), json!({ "client_id": grant.client_id }));
+        let kind = EventType::TokenReuseDetected;
+        change.record(kind, target(&grant), json!({ "client_id": grant.client_id }));
         change.commit().await?;
+        app.metrics.count_alert(kind.as_str());
+        tracing::warn!(
+            workspace = %workspace.id, member = %member.id, client_session = %grant.id,
+            "a refresh token was used again long after it was replaced: its client session is ended"
+        );
         let message = "the refresh token was used before; the session was ended: sign in again";
         return Err(OAuthError::refresh("refresh_token_reused", message));
     }
     grants::replace_refresh_token(&mut change, &hash, now).await?;
+    note_use(&mut change, &grant, &from).await?;
     let tokens = issue(app, &mut change, &grant, &workspace, &member).await?;
     change.record(EventType::TokenRefreshed, target(&grant), json!({ "client_id": grant.client_id }));
     change.commit().await?;
     Ok(tokens)
+}
+
+/// Notes from where a client was signed in or renewed, for the list of sessions.
+async fn note_use(change: &mut Change, grant: &GrantRow, from: &Origin) -> provost_store::Result<()> {
+    let now = change.at();
+    let (ip, user_agent) = (from.ip.as_deref().unwrap_or_default(), from.user_agent.as_deref().unwrap_or_default());
+    grants::note_use(change, grant.id, ip, user_agent, now).await
 }
 
 fn target(grant: &GrantRow) -> Target {

@@ -283,6 +283,25 @@ proptest! {
         }
     }
 
+    /// Leaving is judged from a snapshot in which the member still is in the group, or no longer.
+    #[test]
+    fn leaving_a_group_loses_what_nothing_else_grants(
+        plan in plan(), left in 0..GONE, permission in select(Permission::ALL),
+    ) {
+        let (mut with, mut without) = (plan.clone(), plan);
+        with.in_groups.insert(left);
+        without.in_groups.remove(&left);
+        let loses = with.permissions().contains(permission) && !without.permissions().contains(permission);
+        let ids = Ids::new();
+        let group = ids.groups[left];
+        for plan in [&with, &without] {
+            let (workspace, member) = plan.build_in_order(&ids, &in_order());
+            prop_assert_eq!(workspace.loses_by_leaving(&member, &member.groups, group, permission), loses);
+            // Only a group that grants it can be the last that does.
+            prop_assert!(!loses || workspace.groups[&group].granted.contains(permission));
+        }
+    }
+
     #[test]
     fn an_owner_may_everything(plan in plan()) {
         let (workspace, owner) = Plan { active: true, builtin_role: BuiltinRole::Owner, ..plan }.build();

@@ -100,6 +100,8 @@ fn unknown(path: &str) -> String {
     for index in 1..parts.len() {
         let kind = match (parts[index].as_str(), parts[index - 1].as_str()) {
             ("{version}", _) => "7",
+            (part, "sessions") if part.starts_with('{') => "ses_",
+            (part, "deprovisions") if part.starts_with('{') => "dep_",
             ("{user_code}", _) => "BCDF-GHJK",
             (part, "members") if part.starts_with('{') => "mem_",
             (part, "groups") if part.starts_with('{') => "grp_",

@@ -9,6 +9,7 @@ pub(crate) mod stage;
 mod access_tokens;
 mod api_keys;
 mod default_role;
+mod deprovisions;
 mod device_logins;
 mod events;
 mod groups;
@@ -18,6 +19,7 @@ mod policy_lookup;
 mod policy_rules;
 mod roles;
 mod sessions;
+mod sessions_list;
 mod settings;
 mod upstreams;
 
@@ -33,6 +35,7 @@ mod openapi;
 mod outage;
 mod pages;
 mod pagination;
+mod streams;
 pub(crate) mod tenants;
 
 use stage::{BOTH, PATIENT, client, play, status};

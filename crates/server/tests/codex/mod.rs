@@ -7,6 +7,7 @@ mod browser;
 mod config_server;
 mod failing_upstreams;
 mod gateway;
+mod leaving;
 mod policy;
 mod refresh;
 mod refusals;

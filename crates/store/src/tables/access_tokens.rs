@@ -50,14 +50,6 @@ pub async fn revoke(tx: &mut Tx, ws: WorkspaceId, id: AccessTokenId, now: Timest
     Ok(())
 }
 
-/// Revokes every token of a member; which ones.
-pub async fn revoke_all(tx: &mut Tx, ws: WorkspaceId, member: MemberId, now: Timestamp) -> Result<Vec<AccessTokenId>> {
-    let sql = "UPDATE access_tokens SET revoked_at = $3
-        WHERE workspace_id = $1 AND member_id = $2 AND revoked_at IS NULL RETURNING id";
-    let rows = tx.rows(sql, [ws.into(), member.into(), now.into()]).await?;
-    rows.iter().map(|row| row.parse("id")).collect()
-}
-
 /// Ends every token of a member; which ones, those included that were too old already.
 pub async fn end_all(tx: &mut Tx, ws: WorkspaceId, member: MemberId, now: Timestamp) -> Result<Vec<AccessTokenRow>> {
     let sql = "UPDATE access_tokens SET revoked_at = $3

@@ -70,13 +70,12 @@ pub async fn consume(tx: &mut Tx, hash: &TokenHash, grant: GrantId) -> Result<bo
     Ok(tx.execute(sql, [hash.into(), grant.into()]).await? > 0)
 }
 
-/// Ends the codes of a member that were not exchanged; how many still worked.
-pub async fn delete_all(tx: &mut Tx, ws: WorkspaceId, member: MemberId, now: Timestamp) -> Result<usize> {
-    let sql = "DELETE FROM authorization_codes WHERE workspace_id = $1 AND member_id = $2 AND grant_id IS NULL
-        RETURNING expires_at";
-    let rows = tx.rows(sql, [ws.into(), member.into()]).await?;
-    let ends = rows.iter().map(|row| row.time("expires_at")).collect::<Result<Vec<_>>>()?;
-    Ok(ends.into_iter().filter(|at| *at > now).count())
+/// Ends the codes of a member that were not exchanged; how many. They stay for a while, so that whoever
+/// brings one still hears why it is refused.
+pub async fn expire_all(tx: &mut Tx, ws: WorkspaceId, member: MemberId, now: Timestamp) -> Result<u64> {
+    let sql = "UPDATE authorization_codes SET expires_at = $3
+        WHERE workspace_id = $1 AND member_id = $2 AND grant_id IS NULL AND expires_at > $3";
+    tx.execute(sql, [ws.into(), member.into(), now.into()]).await
 }
 
 /// Forgets codes that nobody can use any more.

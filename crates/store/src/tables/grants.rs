@@ -63,12 +63,17 @@ pub async fn revoke(tx: &mut Tx, ws: WorkspaceId, id: GrantId, now: Timestamp) -
     Ok(tx.execute(sql, [ws.into(), id.into(), now.into()]).await? > 0)
 }
 
-/// Ends every client session of a member; which ones.
-pub async fn revoke_all(tx: &mut Tx, ws: WorkspaceId, member: MemberId, now: Timestamp) -> Result<Vec<GrantId>> {
-    let sql = "UPDATE grants SET revoked_at = $3
-        WHERE workspace_id = $1 AND member_id = $2 AND revoked_at IS NULL RETURNING id";
-    let rows = tx.rows(sql, [ws.into(), member.into(), now.into()]).await?;
-    rows.iter().map(|row| row.parse("id")).collect()
+/// Notes from where a client session was begun or renewed, and when.
+pub async fn note_use(tx: &mut Tx, id: GrantId, ip: &str, user_agent: &str, at: Timestamp) -> Result<()> {
+    let sql = "UPDATE grants SET ip = $2, user_agent = $3, last_used_at = $4 WHERE id = $1";
+    tx.execute(sql, [id.into(), ip.into(), user_agent.into(), at.into()]).await?;
+    Ok(())
+}
+
+/// One client session.
+pub async fn get(tx: &mut Tx, ws: WorkspaceId, id: GrantId) -> Result<Option<GrantRow>> {
+    let sql = "SELECT * FROM grants WHERE workspace_id = $1 AND id = $2";
+    tx.row(sql, [ws.into(), id.into()]).await?.map(|row| read(&row)).transpose()
 }
 
 /// Ends every client session of a member; which ones, those included that were too old already.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use provost_model::{MemberId, Proof, SessionId, TokenHash, WorkspaceId};
 
+use super::Page;
 use crate::Result;
 use crate::db::{Row, Tx};
 
@@ -92,11 +93,6 @@ pub async fn delete(tx: &mut Tx, hash: &TokenHash) -> Result<()> {
     Ok(())
 }
 
-/// Ends every session of a member; how many.
-pub async fn delete_all(tx: &mut Tx, member: MemberId) -> Result<u64> {
-    tx.execute("DELETE FROM sessions WHERE member_id = $1", [member.into()]).await
-}
-
 /// Ends every session of a member; which ones.
 pub async fn end_all(tx: &mut Tx, ws: WorkspaceId, member: MemberId) -> Result<Vec<SessionRow>> {
     let sql = "DELETE FROM sessions WHERE workspace_id = $1 AND member_id = $2 RETURNING *";
@@ -106,4 +102,108 @@ pub async fn end_all(tx: &mut Tx, ws: WorkspaceId, member: MemberId) -> Result<V
 /// Forgets sessions that ended by themselves.
 pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
     tx.execute("DELETE FROM sessions WHERE expires_at < $1", [now.into()]).await
+}
+
+/// A session of either kind, as its member and admins see it.
+#[derive(Debug, Clone)]
+pub struct AnySession {
+    /// Its id, of a [`SessionId`] or a [`provost_model::GrantId`].
+    pub id: String,
+    /// `console` or `client`.
+    pub kind: String,
+    /// Who.
+    pub member_id: MemberId,
+    /// How it began.
+    pub method: String,
+    /// The second factor, where one was shown to us.
+    pub second_factor: Option<String>,
+    /// Through which connection to an identity provider.
+    pub connection_id: Option<String>,
+    /// Which client (OAuth `client_id`).
+    pub client_id: Option<String>,
+    /// From which address.
+    pub ip: String,
+    /// Which program.
+    pub user_agent: String,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was last used: of a client, when it last renewed its tokens.
+    pub last_used_at: Timestamp,
+    /// When it ends whatever happens.
+    pub expires_at: Timestamp,
+}
+
+/// What makes a session of the console be over by itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// It began before this.
+    pub began: Timestamp,
+    /// It was last used before this.
+    pub used: Timestamp,
+}
+
+/// A page of what a member is signed in with: client sessions, then sessions of the console, each by age.
+pub async fn list_any(
+    tx: &mut Tx,
+    ws: WorkspaceId,
+    member: MemberId,
+    limits: Limits,
+    now: Timestamp,
+    page: &Page,
+) -> Result<Vec<AnySession>> {
+    let sql = "SELECT id, 'client' AS kind, member_id, method, CAST(NULL AS TEXT) AS second_factor,
+            CAST(NULL AS TEXT) AS connection_id, client_id, ip, user_agent, created_at,
+            COALESCE(last_used_at, created_at) AS last_used_at, expires_at
+        FROM grants WHERE workspace_id = $1 AND member_id = $2 AND id > $3 AND revoked_at IS NULL AND expires_at > $4
+        UNION ALL
+        SELECT id, 'console', member_id, method, second_factor, connection_id, CAST(NULL AS TEXT), ip, user_agent,
+            created_at, last_used_at, expires_at
+        FROM sessions WHERE workspace_id = $1 AND member_id = $2 AND id > $3 AND expires_at > $4
+            AND created_at > $5 AND last_used_at > $6
+        ORDER BY id LIMIT $7";
+    let after = page.after.clone().unwrap_or_default();
+    let args = [
+        ws.into(),
+        member.into(),
+        after.into(),
+        now.into(),
+        limits.began.into(),
+        limits.used.into(),
+        page.limit.into(),
+    ];
+    let any = |row: &Row| {
+        Ok(AnySession {
+            id: row.text("id")?,
+            kind: row.text("kind")?,
+            member_id: row.parse("member_id")?,
+            method: row.text("method")?,
+            second_factor: row.opt_text("second_factor")?,
+            connection_id: row.opt_text("connection_id")?,
+            client_id: row.opt_text("client_id")?,
+            ip: row.text("ip")?,
+            user_agent: row.text("user_agent")?,
+            created_at: row.time("created_at")?,
+            last_used_at: row.time("last_used_at")?,
+            expires_at: row.time("expires_at")?,
+        })
+    };
+    tx.rows(sql, args).await?.iter().map(any).collect()
+}
+
+/// Whose a session is, by its id.
+pub async fn get_by_id(tx: &mut Tx, ws: WorkspaceId, id: SessionId) -> Result<Option<SessionRow>> {
+    let sql = "SELECT * FROM sessions WHERE workspace_id = $1 AND id = $2";
+    tx.row(sql, [ws.into(), id.into()]).await?.map(|row| read(&row)).transpose()
+}
+
+/// Ends a session by its id.
+pub async fn delete_by_id(tx: &mut Tx, ws: WorkspaceId, id: SessionId) -> Result<()> {
+    tx.execute("DELETE FROM sessions WHERE workspace_id = $1 AND id = $2", [ws.into(), id.into()]).await?;
+    Ok(())
+}
+
+/// Forgets the sessions of a workspace that were used too long ago, or began too long ago.
+pub async fn delete_over(tx: &mut Tx, ws: WorkspaceId, limits: Limits) -> Result<u64> {
+    let sql = "DELETE FROM sessions WHERE workspace_id = $1 AND (created_at <= $2 OR last_used_at <= $3)";
+    tx.execute(sql, [ws.into(), limits.began.into(), limits.used.into()]).await
 }

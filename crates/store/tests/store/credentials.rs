@@ -53,8 +53,8 @@ fn an_access_token_works_until_it_is_revoked() {
         // It was revoked then, and stays revoked then.
         access_tokens::revoke(&mut revoking, ws, rows[0].id, at + SignedDuration::from_hours(1)).await?;
         revoking.touch(Touched::AccessToken(rows[0].id));
-        let all = access_tokens::revoke_all(&mut revoking, ws, ada.id, at).await?;
-        assert_eq!(all, [rows[1].id]);
+        let ended = AccessTokenRow { revoked_at: Some(at), ..rows[1].clone() };
+        assert_same(access_tokens::end_all(&mut revoking, ws, ada.id, at).await?, vec![ended]);
         revoking.touch(Touched::AccessToken(rows[1].id));
         commit(revoking).await?;
 

@@ -6,6 +6,7 @@ mod changes;
 mod credentials;
 mod database;
 mod deletion;
+mod deprovisions;
 mod gather;
 mod ledger;
 mod migrations;

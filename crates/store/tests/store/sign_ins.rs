@@ -44,7 +44,7 @@ fn a_session() {
         sessions::delete(&mut tx, &[1; 32]).await?;
         assert_same(sessions::get(&mut tx, &[1; 32]).await?, None);
         assert_eq!(sessions::delete_expired(&mut tx, now).await?, 0);
-        assert_eq!(sessions::delete_all(&mut tx, member).await?, 3);
+        assert_eq!(sessions::end_all(&mut tx, ws, member).await?.len(), 3);
         tx.commit().await
     });
 }
@@ -186,7 +186,8 @@ fn a_client_session_and_its_refresh_tokens() {
 
         assert!(grants::revoke(&mut tx, ws, rows[0].id, now).await?);
         assert!(!grants::revoke(&mut tx, ws, rows[0].id, now + MINUTE).await?, "it is revoked");
-        assert_eq!(grants::revoke_all(&mut tx, ws, member, now).await?, [rows[1].id]);
+        let ended = GrantRow { revoked_at: Some(now), ..rows[1].clone() };
+        assert_same(grants::end_all(&mut tx, ws, member, now).await?, vec![ended]);
         let found = grants::get_refresh_token(&mut tx, &[1; 32]).await?.expect("it is there");
         assert_eq!(found.grant.revoked_at, Some(now));
         assert_eq!(grants::delete_ended(&mut tx, now).await?, 0);

@@ -115,11 +115,11 @@ fn another_workspaces_ids_find_and_change_nothing() {
         upstreams::delete(tx, theirs, u.id).await?;
         access_tokens::set_last_used(tx, theirs, t.id, at).await?;
         access_tokens::revoke(tx, theirs, t.id, at).await?;
-        assert!(access_tokens::revoke_all(tx, theirs, m.id, at).await?.is_empty());
+        assert!(access_tokens::end_all(tx, theirs, m.id, at).await?.is_empty());
         api_keys::set_last_used(tx, theirs, k.id, at).await?;
         api_keys::revoke(tx, theirs, k.id, at).await?;
         assert!(!grants::revoke(tx, theirs, session.id, at).await?);
-        assert!(grants::revoke_all(tx, theirs, m.id, at).await?.is_empty());
+        assert!(grants::end_all(tx, theirs, m.id, at).await?.is_empty());
         commit(meddling).await?;
 
         let mut tx = store.read().await?;

@@ -77,13 +77,13 @@ pub(super) fn urlencoded(pairs: &HashMap<&str, String>) -> String {
 }
 
 /// A code of the session's member.
-async fn code(server: &Server, session: &As) -> String {
+pub(super) async fn code(server: &Server, session: &As) -> String {
     let answer = authorize(server, session, &authorize_query()).await;
     location(&answer).1["code"].clone()
 }
 
 /// What exchanges a code.
-fn exchange(code: &str) -> HashMap<&'static str, String> {
+pub(super) fn exchange(code: &str) -> HashMap<&'static str, String> {
     HashMap::from([
         ("grant_type", "authorization_code".to_owned()),
         ("code", code.to_owned()),
