@@ -167,12 +167,21 @@ impl Change {
             // Other nodes listen; the version poll stands behind it.
             self.tx.rows("SELECT pg_notify('provost_changes', $1)", [self.workspace_id.into()]).await?;
         }
+        // Read here, where what was written is at hand; shown when it is committed.
+        let next = match self.touched.is_empty() {
+            true => None,
+            false => self.store.next(&mut self.tx, self.workspace_id, self.version).await?,
+        };
         self.tx.commit().await?;
-        if !self.touched.is_empty()
-            && let Err(error) = self.store.refresh().await
-        {
-            // It is committed: an error would say that it is not. The follower tries again.
-            tracing::error!(%error, "a change is committed but cannot be read back yet");
+        match next {
+            Some(next) => self.store.show(next).await,
+            None if self.touched.is_empty() => {}
+            None => {
+                if let Err(error) = self.store.refresh().await {
+                    // It is committed: an error would say that it is not. The follower tries again.
+                    tracing::error!(%error, "a change is committed but cannot be read back yet");
+                }
+            }
         }
         Ok(())
     }

@@ -5,11 +5,15 @@
 //! While it commits, the next batch gathers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{Error, Result};
+
+/// How long a batch waits at most for as many as the one before it had: a fraction of a commit.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Does what many want in one change. Cheap to clone; every clone is the same one.
 pub struct Gather<Op, Answer> {
@@ -68,7 +72,20 @@ where
     F: Future<Output = Result<Vec<Answer>>> + Send + 'static,
 {
     let mut taken = Vec::with_capacity(batch);
+    let mut before = 0;
     while waiting.recv_many(&mut taken, batch).await > 0 {
+        // Who was answered a moment ago may ask again: without a pause the fastest would go alone, and
+        // all others wait for its commit. Who is always alone never waits.
+        let pause = tokio::time::sleep(PAUSE);
+        tokio::pin!(pause);
+        while taken.len() < before {
+            let missing = before - taken.len();
+            tokio::select! {
+                more = waiting.recv_many(&mut taken, missing) => if more == 0 { break },
+                () = &mut pause => break,
+            }
+        }
+        before = taken.len();
         taken.retain(|waiting| !waiting.answer.is_closed());
         let ops = || taken.iter().map(|waiting| waiting.op.clone()).collect::<Vec<_>>();
         match attempt(&work, ops()).await {

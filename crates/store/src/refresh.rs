@@ -32,7 +32,8 @@ pub(crate) async fn refresh(db: &Db, sealer: &Sealer, world: &mut World, now: Ti
     result
 }
 
-async fn bring_up(
+/// The snapshot of a workspace at `version`, which is what `tx` sees, from the one that is known.
+pub(crate) async fn bring_up(
     tx: &mut Tx,
     sealer: &Sealer,
     id: WorkspaceId,

@@ -166,6 +166,27 @@ impl Store {
         self.inner.refresh().await
     }
 
+    /// The snapshot that a change makes, read inside of it; none where something cannot be read.
+    pub(crate) async fn next(&self, tx: &mut Tx, id: WorkspaceId, version: i64) -> Result<Option<Workspace>> {
+        let known = self.workspace(id);
+        match refresh::bring_up(tx, &self.inner.sealer, id, known, version, self.clock().now()).await {
+            Ok(next) => Ok(Some(next)),
+            // Somebody else's row may be at fault: no reason to refuse this change.
+            Err(Error::Corrupt(..) | Error::Unsealable) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Shows the snapshot of a change that is committed, unless a later one is shown already.
+    pub(crate) async fn show(&self, next: Workspace) {
+        let _turn = self.inner.refreshing.lock().await;
+        let mut world = World::clone(&self.inner.world.load_full());
+        if world.workspaces.get(&next.id).is_none_or(|known| known.version < next.version) {
+            world.workspaces.insert(next.id, Arc::new(next));
+            self.inner.world.store(Arc::new(world));
+        }
+    }
+
     /// Writes what is queued and closes the database.
     pub async fn close(&self, patience: Duration) {
         if !self.flush(patience).await {

@@ -102,7 +102,7 @@ pub async fn groups_of(
     members: &[MemberId],
 ) -> Result<HashMap<MemberId, Vec<(GroupId, String)>>> {
     let sql = "SELECT m.member_id, g.id, g.name FROM group_members m JOIN groups g ON g.id = m.group_id
-        WHERE g.workspace_id = $1 AND g.source = 'scim' AND m.member_id IN ($keys) ORDER BY g.id";
+        WHERE m.workspace_id = $1 AND g.source = 'scim' AND m.member_id IN ($keys) ORDER BY g.id";
     let mut groups: HashMap<MemberId, Vec<(GroupId, String)>> = HashMap::new();
     for row in tx.rows_in(sql, &[ws.into()], &keys(members)).await? {
         groups.entry(row.parse("member_id")?).or_default().push((row.parse("id")?, row.text("name")?));

@@ -182,7 +182,7 @@ fn members_join_leave_and_are_replaced_many_at_a_time() {
 }
 
 #[test]
-fn one_membership_of_fifty_thousand_costs_no_more_than_one_of_nine() {
+fn a_membership_of_fifty_thousand_costs_no_more_than_one_of_nine() {
     on_both(async |database| {
         let store = database.open().await?;
         let ws = workspace(&store).await?;
@@ -204,8 +204,11 @@ fn one_membership_of_fifty_thousand_costs_no_more_than_one_of_nine() {
                  INSERT INTO group_members SELECT '{ws}', '{small_id}', id FROM members WHERE user_key < 'u100009';"
             ))
             .await;
-        let last = add_member(&store, ws, "last@example.com").await?.id;
-        let last = &last;
+        // Ten, not one: by so many keys a planner takes other ways.
+        let mut last = Vec::new();
+        for n in 0..10 {
+            last.push(add_member(&store, ws, &format!("last{n}@example.com")).await?.id);
+        }
         assert_eq!(group_members::count(&mut store.read().await?, ws, large.id).await?, 50_000);
         assert_eq!(group_members::count(&mut store.read().await?, ws, small.id).await?, 9);
 
@@ -215,9 +218,9 @@ fn one_membership_of_fifty_thousand_costs_no_more_than_one_of_nine() {
                 let start = Instant::now();
                 let mut joining = change(&store, ws).await?;
                 assert!(scim_groups::get(&mut joining, ws, group.id).await?.is_some());
-                assert_eq!(group_members::add_many(&mut joining, ws, group.id, &[*last]).await?, [*last]);
-                assert_eq!(group_members::remove_many(&mut joining, ws, group.id, &[*last]).await?, [*last]);
-                joining.touch(Touched::Member(*last));
+                assert_eq!(group_members::add_many(&mut joining, ws, group.id, &last).await?.len(), 10);
+                assert_eq!(group_members::remove_many(&mut joining, ws, group.id, &last).await?.len(), 10);
+                last.iter().for_each(|id| joining.touch(Touched::Member(*id)));
                 commit(joining).await?;
                 times.push(start.elapsed());
             }
