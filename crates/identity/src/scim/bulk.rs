@@ -6,12 +6,12 @@ use http::StatusCode;
 use provost_model::scim::BulkRequest;
 use serde_json::json;
 
+use super::Scim;
 use super::answer::scim_json;
 use super::body::{Body, object};
 use super::problem::Problem;
 use super::provisioner::Provisioner;
 use super::writer::{Done, Op};
-use super::Scim;
 
 const RESPONSE: &str = "urn:ietf:params:scim:api:messages:2.0:BulkResponse";
 

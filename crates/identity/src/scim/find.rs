@@ -203,7 +203,11 @@ pub(crate) async fn groups(scim: &Scim, ws: WorkspaceId, wanted: &SearchRequest)
 }
 
 /// The users that a filter names, by an index; none if it names none.
-async fn named_users(tx: &mut Tx, ws: WorkspaceId, filter: Option<&Filter>) -> Result<Option<Vec<ScimUserRow>>, Problem> {
+async fn named_users(
+    tx: &mut Tx,
+    ws: WorkspaceId,
+    filter: Option<&Filter>,
+) -> Result<Option<Vec<ScimUserRow>>, Problem> {
     let Some((key, text)) = filter.and_then(Filter::equals) else { return Ok(None) };
     let one = match key {
         "id" => match text.parse::<MemberId>() {
@@ -260,7 +264,12 @@ fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-async fn shown_users(tx: &mut Tx, ws: WorkspaceId, base: &str, rows: Vec<ScimUserRow>) -> Result<Vec<Map<String, Value>>, Problem> {
+async fn shown_users(
+    tx: &mut Tx,
+    ws: WorkspaceId,
+    base: &str,
+    rows: Vec<ScimUserRow>,
+) -> Result<Vec<Map<String, Value>>, Problem> {
     let ids: Vec<MemberId> = rows.iter().map(|row| row.member.id).collect();
     let groups = group_members::groups_of(tx, ws, &ids).await?;
     let shown = |row: &ScimUserRow| {

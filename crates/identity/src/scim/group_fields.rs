@@ -65,7 +65,9 @@ impl GroupChange {
                 GroupStep::Add(ids) => steps.push(Step::Add(joining(ids.iter().map(String::as_str))?)),
                 GroupStep::Replace(ids) => steps.push(Step::Replace(joining(ids.iter().map(String::as_str))?)),
                 // Who is no member is in no group.
-                GroupStep::Remove(ids) => steps.push(Step::Remove(ids.iter().filter_map(|id| id.parse().ok()).collect())),
+                GroupStep::Remove(ids) => {
+                    steps.push(Step::Remove(ids.iter().filter_map(|id| id.parse().ok()).collect()))
+                }
                 GroupStep::Rename(_) | GroupStep::SetExternalId(_) => {}
             }
         }

@@ -47,9 +47,7 @@ pub(crate) fn user(base: &str, row: &ScimUserRow, groups: &[(GroupId, String)]) 
     let named = (&id, row.member.updated_at, &value, groups);
     let version = tag(&serde_json::to_vec(&named).expect("a resource turns into JSON"));
     if !groups.is_empty() {
-        let group = |(id, name): &(GroupId, String)| {
-            json!({ "value": id, "$ref": format!("{base}/Groups/{id}"), "display": name, "type": "direct" })
-        };
+        let group = |(id, name): &(GroupId, String)| json!({ "value": id, "$ref": format!("{base}/Groups/{id}"), "display": name, "type": "direct" });
         value.insert("groups".to_owned(), groups.iter().map(group).collect());
     }
     let location = format!("{base}/Users/{id}");

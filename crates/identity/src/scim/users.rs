@@ -5,8 +5,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use provost_model::scim::{PatchRequest, Projection, ResourceKind, User};
 use provost_model::{Email, MemberId, name_key};
-use provost_store::tables::{group_members, scim_users};
 use provost_store::tables::scim_users::ScimUserRow;
+use provost_store::tables::{group_members, scim_users};
 use serde_json::{Map, Value};
 
 use super::answer::{self, Shape, Tags};

@@ -13,7 +13,8 @@ const BULK: &str = "/scim/v2/Bulk";
 async fn a_key_without_the_scope_does_nothing_and_a_scim_key_nothing_else() {
     let server = Server::start().await;
     let scim = key(&server, &["scim"]).await;
-    let others = key(&server, &["admin", "events.read", "analytics.read", "compliance.read", "compliance.delete"]).await;
+    let others =
+        key(&server, &["admin", "events.read", "analytics.read", "compliance.read", "compliance.delete"]).await;
     let expected = server.get("/api/v1/members").await.ok();
     for (method, path, body) in [
         (Method::GET, USERS, None),
@@ -110,7 +111,8 @@ async fn requests_that_would_take_for_ever() {
         assert_ne!(answer["Operations"][0]["status"], "201", "{path}");
     }
     let mia = call(&server, &scim, Method::POST, USERS, Some(user("mia@acme.example"))).await.text("id");
-    let many: Vec<Value> = (0..20_000).map(|n| json!({ "op": "add", "path": "title", "value": n.to_string() })).collect();
+    let many: Vec<Value> =
+        (0..20_000).map(|n| json!({ "op": "add", "path": "title", "value": n.to_string() })).collect();
     let answer = call(&server, &scim, Method::PATCH, &format!("{USERS}/{mia}"), Some(patch(json!(many)))).await;
     assert!(answer.status.is_client_error(), "{}", answer.body);
 }

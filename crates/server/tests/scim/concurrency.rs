@@ -32,7 +32,9 @@ async fn one_that_is_refused_holds_back_no_other() {
             let (server, key) = (&server, &key);
             async move {
                 match n % 4 {
-                    0 | 1 => call(server, key, Method::POST, USERS, Some(user(&format!("u{}@acme.example", n / 2)))).await,
+                    0 | 1 => {
+                        call(server, key, Method::POST, USERS, Some(user(&format!("u{}@acme.example", n / 2)))).await
+                    }
                     2 => call(server, key, Method::DELETE, &format!("{USERS}/mem_{}", "0".repeat(32)), None).await,
                     _ => {
                         let change = json!([{ "op": "replace", "path": "externalId", "value": n.to_string() }]);
@@ -58,7 +60,8 @@ async fn members_that_are_added_at_once_are_all_in() {
     for database in BOTH {
         let server = Server::start_on(database).await;
         let key = key(&server, &["scim"]).await;
-        let users = (0..WRITERS).map(|n| call(&server, &key, Method::POST, USERS, Some(user(&format!("u{n}@acme.example")))));
+        let users =
+            (0..WRITERS).map(|n| call(&server, &key, Method::POST, USERS, Some(user(&format!("u{n}@acme.example")))));
         let ids: Vec<_> = join_all(users).await.iter().map(|answer| answer.text("id")).collect();
         let ops = call(&server, &key, Method::POST, GROUPS, Some(group("Ops", &[]))).await.text("id");
         let path = &format!("{GROUPS}/{ops}");

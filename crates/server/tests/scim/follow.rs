@@ -75,6 +75,9 @@ async fn whom_the_provider_suspends_is_out_at_once() {
         let receipts = server.events("member.deprovisioned").await;
         assert_eq!(receipts.len(), 1);
         assert_eq!(receipts[0]["details"]["ended"]["access_tokens"], 1, "{receipts:?}");
-        assert_eq!(server.events("member.suspended").await[0]["details"]["deprovision_id"], receipts[0]["details"]["deprovision_id"]);
+        assert_eq!(
+            server.events("member.suspended").await[0]["details"]["deprovision_id"],
+            receipts[0]["details"]["deprovision_id"]
+        );
     }
 }

@@ -87,7 +87,8 @@ async fn one_event_says_who_came_and_who_went() {
         call(&server, &key, Method::PUT, &path, Some(group("Ops", &ids[5..]))).await.ok();
         let events = server.events("group.members_updated").await;
         let seen: Vec<_> = events.iter().map(|event| &event["details"]).collect();
-        let counts: Vec<_> = seen.iter().map(|details| (details["added"].clone(), details["removed"].clone())).collect();
+        let counts: Vec<_> =
+            seen.iter().map(|details| (details["added"].clone(), details["removed"].clone())).collect();
         assert_eq!(counts, [(json!(10), json!(0)), (json!(120), json!(5))]);
         assert_eq!(seen[1]["added_member_ids"].as_array().unwrap().len(), 100);
         assert_eq!(seen[1]["removed_member_ids"].as_array().unwrap().len(), 5);

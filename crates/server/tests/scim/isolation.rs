@@ -15,7 +15,9 @@ async fn what_another_workspace_has_is_not_there() {
         let ours = key(&server, &["scim"]).await;
         let mia = call(&server, &ours, Method::POST, USERS, Some(user("mia@acme.example"))).await.text("id");
         let ops = call(&server, &ours, Method::POST, GROUPS, Some(group("Ops", &[&mia]))).await.text("id");
-        for (path, body) in [(format!("{USERS}/{mia}"), user("x@acme.example")), (format!("{GROUPS}/{ops}"), group("x", &[]))] {
+        for (path, body) in
+            [(format!("{USERS}/{mia}"), user("x@acme.example")), (format!("{GROUPS}/{ops}"), group("x", &[]))]
+        {
             let nothing = json!([{ "op": "replace", "path": "externalId", "value": "x" }]);
             for (method, body) in [
                 (Method::GET, None),

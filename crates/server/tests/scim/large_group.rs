@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use http::Method;
+use provost_model::event::{Actor, EventType, Origin, Target};
 use provost_model::{BuiltinRole, Email, MemberId};
 use provost_store::Touched;
 use provost_store::tables::members::MemberRow;
 use provost_store::tables::scim_users::{self, ScimUserRow};
-use provost_model::event::{Actor, EventType, Origin, Target};
 use provost_testkit::server::Server;
 use serde_json::{Value, json};
 

@@ -50,7 +50,8 @@ async fn malformed_filters() {
         let many = vec!["userName pr"; 2_000].join(" or ");
         for wrong in FILTERS.into_iter().chain(["   ", &deep, &not, &long, &many]) {
             for list in [USERS, GROUPS] {
-                let body = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": wrong });
+                let body =
+                    json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": wrong });
                 let searched = call(&server, &key, Method::POST, &format!("{list}/.search"), Some(body)).await;
                 assert_eq!(status(&searched), "400 invalidFilter", "{list} {wrong:.80}: {}", searched.body);
                 if wrong.len() < 1000 {
@@ -115,7 +116,10 @@ async fn malformed_changes() {
             }
             for (wanted, body) in [
                 ("invalidSyntax", json!({ "Operations": [] })),
-                ("invalidSyntax", json!({ "schemas": ["x"], "Operations": [{ "op": "remove", "path": "externalId" }] })),
+                (
+                    "invalidSyntax",
+                    json!({ "schemas": ["x"], "Operations": [{ "op": "remove", "path": "externalId" }] }),
+                ),
                 ("invalidSyntax", json!([])),
                 ("invalidSyntax", json!("x")),
             ] {

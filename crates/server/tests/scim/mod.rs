@@ -42,7 +42,8 @@ fn patch(operations: Value) -> Value {
 
 /// A filter, as a query of a list.
 fn filter(list: &str, filter: &str) -> String {
-    let query: String = reqwest::Url::parse_with_params("http://x/", [("filter", filter)]).unwrap().query().unwrap().into();
+    let query: String =
+        reqwest::Url::parse_with_params("http://x/", [("filter", filter)]).unwrap().query().unwrap().into();
     format!("{list}?{query}")
 }
 

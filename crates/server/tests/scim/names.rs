@@ -7,7 +7,8 @@ use serde_json::json;
 use super::{BOTH, GROUPS, USERS, call, filter, group, key, patch, status, user};
 
 /// Spellings that name the same as the first.
-const SAME: [&str; 4] = ["zo\u{eb}@acme.example", "ZO\u{cb}@ACME.example", "zoe\u{308}@acme.example", "zo\u{eb}@\u{ff41}cme.example"];
+const SAME: [&str; 4] =
+    ["zo\u{eb}@acme.example", "ZO\u{cb}@ACME.example", "zoe\u{308}@acme.example", "zo\u{eb}@\u{ff41}cme.example"];
 
 #[tokio::test]
 async fn letter_case_and_unicode_form_do_not_make_another() {
@@ -28,7 +29,8 @@ async fn letter_case_and_unicode_form_do_not_make_another() {
             let rename = patch(json!([{ "op": "replace", "path": "userName", "value": same }]));
             let renamed = call(&server, &key, Method::PATCH, &format!("{USERS}/{other}"), Some(rename)).await;
             assert_eq!(status(&renamed), "409 uniqueness", "{same}: {}", renamed.body);
-            let found = call(&server, &key, Method::GET, &filter(USERS, &format!("userName eq \"{same}\"")), None).await;
+            let found =
+                call(&server, &key, Method::GET, &filter(USERS, &format!("userName eq \"{same}\"")), None).await;
             assert_eq!(found.body["totalResults"], 1, "{same}");
             assert_eq!(found.body["Resources"][0]["id"], id.as_str(), "{same}");
         }
@@ -48,9 +50,11 @@ async fn a_rename_keeps_who_they_are() {
         let server = Server::start_on(database).await;
         let key = key(&server, &["scim"]).await;
         let id = call(&server, &key, Method::POST, USERS, Some(user("mia@acme.example"))).await.text("id");
-        let role = server.post("/api/v1/roles", json!({ "name": "r", "permissions": ["members.read"] })).await.text("id");
+        let role =
+            server.post("/api/v1/roles", json!({ "name": "r", "permissions": ["members.read"] })).await.text("id");
         server.put(&format!("/api/v1/roles/{role}/members/{id}"), json!(null)).await.ok();
-        let renamed = call(&server, &key, Method::PUT, &format!("{USERS}/{id}"), Some(user("meier@acme.example"))).await;
+        let renamed =
+            call(&server, &key, Method::PUT, &format!("{USERS}/{id}"), Some(user("meier@acme.example"))).await;
         assert_eq!(renamed.ok()["id"], id.as_str());
         let member = server.get(&format!("/api/v1/members/{id}")).await.ok();
         assert_eq!(member["email"], "meier@acme.example");

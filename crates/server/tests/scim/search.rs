@@ -38,7 +38,8 @@ async fn pages_filters_and_order() {
         let names = async |query: String| {
             let listed = call(&server, &key, Method::GET, &query, None).await.ok();
             let resources = listed["Resources"].as_array().cloned().unwrap_or_default();
-            let names = resources.iter().map(|resource| resource["userName"].as_str().unwrap_or_default()[..3].to_owned());
+            let names =
+                resources.iter().map(|resource| resource["userName"].as_str().unwrap_or_default()[..3].to_owned());
             (listed["totalResults"].as_u64().unwrap(), names.collect::<Vec<_>>().join(" "))
         };
         let users = |query: &str| format!("{USERS}?{query}");
@@ -76,7 +77,9 @@ async fn pages_filters_and_order() {
         for n in 0..3 {
             call(&server, &key, Method::POST, GROUPS, Some(group(&format!("G{n}"), &[]))).await.ok();
         }
-        let search = |filter: &str| Some(json!({ "schemas": [SEARCH], "filter": filter, "attributes": ["userName", "displayName"] }));
+        let search = |filter: &str| {
+            Some(json!({ "schemas": [SEARCH], "filter": filter, "attributes": ["userName", "displayName"] }))
+        };
         let everywhere = "userName eq \"u07@acme.example\" or displayName eq \"G1\"";
         let found = call(&server, &key, Method::POST, "/scim/v2/.search", search(everywhere)).await.ok();
         assert_eq!(found["totalResults"], 2, "{found}");

@@ -22,7 +22,8 @@ async fn scim2_tester_finds_nothing() {
         let said = String::from_utf8_lossy(&output.stdout);
         let complaint = String::from_utf8_lossy(&output.stderr);
         let passed = said.lines().filter(|line| line.starts_with("SUCCESS")).count();
-        let failed: Vec<_> = said.lines().filter(|line| line.starts_with("ERROR") || line.starts_with("CRITICAL")).collect();
+        let failed: Vec<_> =
+            said.lines().filter(|line| line.starts_with("ERROR") || line.starts_with("CRITICAL")).collect();
         assert!(output.status.success() && failed.is_empty(), "{database:?}: {said}\n{complaint}");
         assert!(passed > 80, "it looked at everything: {passed} passed\n{said}");
     }

@@ -52,7 +52,8 @@ async fn users_come_change_and_go() {
         s.get(&path).await;
         s.delete(&path).await;
         s.get("/scim/v2/Users?count=0").await;
-        for event in s.server.events("member.created").await.iter().filter(|event| event["actor"]["kind"] == "api_key") {
+        for event in s.server.events("member.created").await.iter().filter(|event| event["actor"]["kind"] == "api_key")
+        {
             assert_eq!(event["target"]["kind"], "member");
         }
     });
@@ -106,7 +107,8 @@ async fn the_owners_who_keep_the_door_stay() {
         let settings = json!({ "break_glass_owner_ids": [server.owner_id] });
         server.call(&session, Method::PATCH, "/api/v1/settings", Some(settings)).await.ok();
         refused("break_glass_owner_ids").await;
-        let renamed = patch(json!([{ "op": "replace", "path": "emails", "value": [{ "value": "evil@acme.example" }] }]));
+        let renamed =
+            patch(json!([{ "op": "replace", "path": "emails", "value": [{ "value": "evil@acme.example" }] }]));
         let answer = call(&server, &key, Method::PATCH, &owner, Some(renamed)).await;
         assert_eq!(answer.status, StatusCode::CONFLICT, "{}", answer.body);
         let member = server.get(&format!("/api/v1/members/{}", server.owner_id)).await.ok();

@@ -52,12 +52,7 @@ pub(super) async fn patch(batch: &mut Batch, id: GroupId, tags: &Tags, patch: &G
     put(batch, before, &group, &patch.steps).await
 }
 
-async fn put(
-    batch: &mut Batch,
-    before: ScimGroupRow,
-    group: &GroupFields,
-    steps: &[Step],
-) -> Result<Done, Fault> {
+async fn put(batch: &mut Batch, before: ScimGroupRow, group: &GroupFields, steps: &[Step]) -> Result<Done, Fault> {
     let mut after = ScimGroupRow {
         name: group.name.clone(),
         external_id: group.external_id.clone(),
@@ -114,7 +109,10 @@ async fn check_name(batch: &mut Batch, name: &str, own: Option<GroupId>) -> Resu
     let detail = match other.source {
         GroupSource::Scim => format!("another group is called `{}` already", other.name),
         GroupSource::Manual => {
-            format!("a group that was made by hand in Provost is called `{}` already: rename or delete it there", other.name)
+            format!(
+                "a group that was made by hand in Provost is called `{}` already: rename or delete it there",
+                other.name
+            )
         }
     };
     Err(Problem::taken(detail).into())

@@ -3,7 +3,6 @@
 use provost_model::scim::{BulkRequest, PatchRequest};
 use provost_model::{GroupId, MemberId};
 
-
 use super::{Batch, Done, Fault, bulk, groups, users};
 use crate::scim::answer::Tags;
 use crate::scim::group_fields::{GroupChange, GroupFields};

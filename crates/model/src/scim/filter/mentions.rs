@@ -36,7 +36,9 @@ fn collect<'a>(node: &'a Node, name: &str, values: &mut Vec<&'a str>) -> bool {
             true
         }
         Node::Element { path, filter } if path.is(name, None) => match &**filter {
-            Node::Compare { path, operator: Operator::Equal, literal: Literal::Text(text) } if path.is("value", None) => {
+            Node::Compare { path, operator: Operator::Equal, literal: Literal::Text(text) }
+                if path.is("value", None) =>
+            {
                 values.push(&text.text);
                 true
             }
