@@ -8,7 +8,7 @@ include mk/clients.mk
 include mk/postgres.mk
 include mk/suites.mk
 
-.PHONY: help run build test bench lint format
+.PHONY: help run build test bench fuzz lint format
 
 help: ## Say what can be made
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

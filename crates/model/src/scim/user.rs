@@ -35,7 +35,9 @@ impl User {
     /// `invalidValue` that names the attribute, and `invalidSyntax` where the body is no user.
     pub fn parse(body: Map<String, Value>) -> Result<Self, ScimError> {
         check_schemas(&body, USER.id, false)?;
-        Self::of(canonical::resource(ResourceKind::User, body)?)
+        let mut attributes = canonical::resource(ResourceKind::User, body)?;
+        attributes.entry("active").or_insert(Value::Bool(true));
+        Self::of(attributes)
     }
 
     /// Reads one whose attributes are in the schema's spelling already.
@@ -50,7 +52,6 @@ impl User {
             Some(active) => active == &Value::Bool(true),
             None => true,
         };
-        attributes.insert("active".to_owned(), Value::Bool(active));
         let mut schemas = vec![Value::from(USER.id)];
         if attributes.contains_key(ENTERPRISE_USER.id) {
             schemas.push(Value::from(ENTERPRISE_USER.id));

@@ -148,7 +148,7 @@ proptest! {
             Err(error) => is_refusal(&error),
         }
         match Group::parse(body) {
-            Ok(group) => prop_assert!(Group::parse(group.attributes.clone()).is_ok()),
+            Ok(group) => prop_assert_eq!(Group::parse(group.attributes).unwrap().display_name, group.display_name),
             Err(error) => is_refusal(&error),
         }
     }

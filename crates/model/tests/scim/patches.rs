@@ -147,8 +147,8 @@ fn the_dialects() {
             "/emails/1",
             Value::Null,
         ),
-        (json!({ "op": "Replace", "path": manager, "value": "99" }), at_manager.as_str(), json!("99")),
-        (json!({ "op": "Add", "value": { manager.clone(): "99" } }), at_manager.as_str(), json!("99")),
+        (json!({ "op": "Replace", "path": manager.as_str(), "value": "99" }), at_manager.as_str(), json!("99")),
+        (json!({ "op": "Add", "value": { manager: "99" } }), at_manager.as_str(), json!("99")),
         (
             json!({ "op": "Add", "value": { "name.givenName": "Babs", "name.familyName": "J" } }),
             "/name",

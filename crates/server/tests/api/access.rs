@@ -143,7 +143,8 @@ async fn other_surfaces(server: &Server) -> String {
                 request = request.header(CONTENT_TYPE, "application/json").body("{}");
             }
             let answer = server.send(request).await;
-            assert!(answer.status.as_u16() < 500, "{method} {path}: {}", answer.body);
+            let fails = answer.status.is_server_error() && answer.status != StatusCode::NOT_IMPLEMENTED;
+            assert!(!fails, "{method} {path}: {}", answer.body);
             cells.push(answer.status.as_str().to_owned());
         }
         row(&mut text, &format!("{method} {path}"), cells.into_iter());
