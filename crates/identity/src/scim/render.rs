@@ -21,6 +21,8 @@ pub(crate) struct Resource {
 pub(crate) fn user_attributes(row: &ScimUserRow) -> Map<String, Value> {
     let member = &row.member;
     let said = row.scim.as_deref().and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
+    // A provider that took `active` away does not see it again, unless the member is suspended here.
+    let shows_active = !member.active || said.as_ref().is_none_or(|said| said.contains_key("active"));
     let mut document = said.unwrap_or_else(|| {
         let mut document = Map::new();
         document.insert("schemas".into(), json!([USER.id]));
@@ -31,7 +33,9 @@ pub(crate) fn user_attributes(row: &ScimUserRow) -> Map<String, Value> {
         document
     });
     document.insert("userName".into(), row.user_name.as_str().into());
-    document.insert("active".into(), member.active.into());
+    if shows_active {
+        document.insert("active".into(), member.active.into());
+    }
     document
 }
 
@@ -40,9 +44,8 @@ pub(crate) fn user(base: &str, row: &ScimUserRow, groups: &[(GroupId, String)]) 
     let mut value = user_attributes(row);
     let id = row.member.id.to_string();
     // The address of the server is no part of what the tag names.
-    let groups_named: Vec<_> = groups.iter().map(|(id, name)| (id, name)).collect();
-    let named = serde_json::to_vec(&(&id, &value, groups_named)).expect("a resource turns into JSON");
-    let version = tag(&named);
+    let named = (&id, row.member.updated_at, &value, groups);
+    let version = tag(&serde_json::to_vec(&named).expect("a resource turns into JSON"));
     if !groups.is_empty() {
         let group = |(id, name): &(GroupId, String)| {
             json!({ "value": id, "$ref": format!("{base}/Groups/{id}"), "display": name, "type": "direct" })

@@ -71,8 +71,8 @@ async fn malformed_changes() {
         let ops = call(&server, &key, Method::POST, GROUPS, Some(group("Ops", &[]))).await;
         let op = |op: &str, path: &str, value: Value| json!([{ "op": op, "path": path, "value": value }]);
         let both = [
-            ("invalidPath", op("replace", "userName[", json!("x"))),
-            ("invalidPath", op("replace", "members[value eq ]", json!("x"))),
+            ("invalidFilter", op("replace", "userName[", json!("x"))),
+            ("invalidFilter", op("replace", "members[value eq ]", json!("x"))),
             ("invalidPath", op("replace", "a b", json!("x"))),
             ("invalidPath", op("replace", "..", json!("x"))),
             ("invalidPath", op("replace", "urn:nobody:knows:x", json!("x"))),
@@ -104,11 +104,14 @@ async fn malformed_changes() {
             ("invalidValue", op("add", "members", json!([{ "value": 7 }]))),
             ("invalidValue", op("add", "members", json!([{}]))),
         ];
+        let mut wrong = Vec::new();
         for (made, list, cases) in [(&mia, USERS, &users[..]), (&ops, GROUPS, &groups[..])] {
             let path = format!("{list}/{}", made.text("id"));
             for (wanted, operations) in both.iter().chain(cases) {
                 let answer = call(&server, &key, Method::PATCH, &path, Some(patch(operations.clone()))).await;
-                assert_eq!(status(&answer), format!("400 {wanted}"), "{list} {operations}: {}", answer.body);
+                if status(&answer) != format!("400 {wanted}") {
+                    wrong.push(format!("{wanted} {list} {operations}: {}", answer.body));
+                }
             }
             for (wanted, body) in [
                 ("invalidSyntax", json!({ "Operations": [] })),
@@ -117,10 +120,13 @@ async fn malformed_changes() {
                 ("invalidSyntax", json!("x")),
             ] {
                 let answer = call(&server, &key, Method::PATCH, &path, Some(body.clone())).await;
-                assert_eq!(status(&answer), format!("400 {wanted}"), "{list} {body}: {}", answer.body);
+                if status(&answer) != format!("400 {wanted}") {
+                    wrong.push(format!("{wanted} {list} {body}: {}", answer.body));
+                }
             }
             let after = call(&server, &key, Method::GET, &path, None).await.ok();
             assert_eq!(after["meta"]["version"], made.body["meta"]["version"], "nothing of it was done");
         }
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 }

@@ -5,6 +5,7 @@ mod display;
 mod equals;
 mod literal;
 mod matches;
+mod mentions;
 mod parse;
 
 use super::AttributePath;

@@ -41,10 +41,16 @@ pub static USER: Schema = Schema {
         },
         Attribute::complex(
             "emails",
-            &[Attribute::text("value", "The address."), DISPLAY, TYPE.usually(&["work", "home", "other"]), PRIMARY],
+            &[
+                Attribute::text("value", "The address.").required(),
+                DISPLAY,
+                TYPE.usually(&["work", "home", "other"]),
+                PRIMARY,
+            ],
             "E-mail addresses.",
         )
-        .many(),
+        .many()
+        .required(),
         Attribute::complex(
             "phoneNumbers",
             &[
