@@ -27,6 +27,9 @@ bench: tools ## Run the benchmarks; each prints ratios against a baseline of the
 	for bench in bundle decision start relay scim; do target/release/$$bench || exit 1; done
 	$(WITH_POSTGRES) target/release/revocation
 
+fuzz: ## Fuzz what reads strangers' bytes, a minute each (needs nightly Rust and cargo-fuzz)
+	for target in filter path_and_patch; do cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
+
 lint: tools ## Check format, lints and dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
