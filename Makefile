@@ -6,6 +6,7 @@ SHELL := /bin/sh
 include mk/tools.mk
 include mk/clients.mk
 include mk/postgres.mk
+include mk/xmlsec.mk
 
 .PHONY: help run build test bench lint format
 
@@ -18,7 +19,7 @@ run: tools ## Build and run the server (ARGS="…" adds flags), data in ./data
 build: tools ## Build the one binary, target/release/provost
 	cargo build --release --locked --package provost-server
 
-test: tools clients ## Run every test: both databases, the real Codex clients
+test: tools clients xmlsec ## Run every test: both databases, the real Codex clients
 	$(WITH_POSTGRES) cargo test --workspace --locked --no-fail-fast
 
 bench: tools ## Run the benchmarks; each prints ratios against a baseline of the same run

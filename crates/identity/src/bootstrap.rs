@@ -6,7 +6,8 @@ use provost_model::{ApiKeyId, ApiKeyStatus, BuiltinRole, Email, MemberId, Scope,
 use provost_store::tables::links::{self, LinkRow};
 use provost_store::tables::members::MemberRow;
 use provost_store::tables::{
-    api_keys, authorization_codes, device_logins, grants, idempotency_keys, members, sessions, workspaces,
+    api_keys, authorization_codes, device_logins, grants, idempotency_keys, members, saml_assertions, saml_requests,
+    sessions, workspaces,
 };
 use provost_store::{Change, Result, Store, Touched};
 use provost_web::Secret;
@@ -116,5 +117,7 @@ pub async fn housekeeping(store: &Store) -> Result<()> {
     authorization_codes::delete_expired(&mut tx, now - SignedDuration::from_hours(24)).await?;
     grants::delete_ended(&mut tx, now - SignedDuration::from_hours(30 * 24)).await?;
     idempotency_keys::delete_older(&mut tx, now - SignedDuration::from_hours(24)).await?;
+    saml_requests::delete_expired(&mut tx, now).await?;
+    saml_assertions::delete_expired(&mut tx, now).await?;
     tx.commit().await
 }

@@ -9,6 +9,7 @@ mod links;
 mod pages;
 mod password;
 mod sign_in;
+mod sso;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -62,10 +63,15 @@ pub fn issuer_routes() -> Router<App> {
 
 /// The pages of this room.
 pub fn page_routes() -> Router<App> {
+    use crate::sso;
     use pages::*;
     Router::new()
         .route("/", get(home::show))
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route("/sign-in/sso/{id}", get(sso::begin))
+        .route("/api/v1/connections", post(sso::create))
+        .route("/sign-in/saml/{connection_id}/metadata", get(sso::saml::metadata::show))
+        .route("/sign-in/saml/{connection_id}/acs", post(sso::saml::acs::submit))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-in/link/{secret}", get(link::show).post(link::submit))
         .route("/setup/{secret}", get(setup::show).post(setup::submit))

@@ -5,3 +5,4 @@ mod api;
 mod codex;
 mod door;
 mod house;
+mod sso;

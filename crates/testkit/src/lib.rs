@@ -2,5 +2,6 @@
 
 pub mod codex;
 pub mod postgres;
+pub mod saml;
 pub mod server;
 pub mod upstream;

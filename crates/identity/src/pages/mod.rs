@@ -11,7 +11,7 @@ use http::HeaderValue;
 use http::header::SET_COOKIE;
 
 /// Where to go after a sign-in: only ever a path of our own.
-fn safe_next(next: Option<&str>) -> &str {
+pub(crate) fn safe_next(next: Option<&str>) -> &str {
     // Browsers take a backslash for a slash, and drop tabs and line breaks before they look.
     let is_own = |next: &&str| {
         next.starts_with('/') && !next.starts_with("//") && !next.contains(|c: char| c == '\\' || c.is_control())
@@ -20,7 +20,7 @@ fn safe_next(next: Option<&str>) -> &str {
 }
 
 /// Goes on, with a cookie set.
-fn redirect_with(to: &str, cookie: HeaderValue) -> Response {
+pub(crate) fn redirect_with(to: &str, cookie: HeaderValue) -> Response {
     ([(SET_COOKIE, cookie)], Redirect::to(to)).into_response()
 }
 

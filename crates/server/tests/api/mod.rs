@@ -35,4 +35,5 @@ mod pages;
 mod pagination;
 mod tenants;
 
-use stage::{BOTH, PATIENT, client, play, status};
+pub(crate) use stage::PATIENT;
+use stage::{BOTH, client, play, status};

@@ -13,7 +13,7 @@ use super::redaction::Redaction;
 pub(super) const BOTH: [Database; 2] = [Database::Sqlite, Database::Postgres];
 
 /// A configuration whose limit on sign-ins is out of the way.
-pub(super) const PATIENT: &str = "[limits]\nsign_in_attempts_per_minute = 100000\n";
+pub(crate) const PATIENT: &str = "[limits]\nsign_in_attempts_per_minute = 100000\n";
 
 /// The headers that a transcript shows.
 const SHOWN: [HeaderName; 5] =

@@ -5,6 +5,7 @@
 pub mod access_tokens;
 pub mod api_keys;
 pub mod authorization_codes;
+pub mod connections;
 pub mod device_logins;
 pub mod grants;
 pub mod groups;
@@ -14,6 +15,8 @@ pub mod members;
 pub mod policies;
 pub mod policy_rules;
 pub mod roles;
+pub mod saml_assertions;
+pub mod saml_requests;
 pub mod sessions;
 pub mod signing_keys;
 pub mod upstreams;
