@@ -17,7 +17,7 @@ async fn a_browser_goes_to_its_provider_and_comes_back_signed_in() {
         let stage = Stage::new(database, json!({})).await;
         let began = stage.begin("/codex/device?user_code=AB").await;
         for part in [
-            format!("Destination=\"https://idp.acme.example/sso?tenant=7\""),
+            "Destination=\"https://idp.acme.example/sso?tenant=7\"".to_owned(),
             format!("AssertionConsumerServiceURL=\"{}/acs\"", stage.sp()),
             format!("<saml:Issuer>{}/metadata</saml:Issuer>", stage.sp()),
             "ProtocolBinding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST\"".to_owned(),
@@ -208,6 +208,24 @@ async fn a_configuration_is_checked_by_field() {
         let answer = stage.server.post("/api/v1/connections", body).await;
         let found = (answer.status, answer.body["error"]["field"].as_str());
         assert_eq!(found, (StatusCode::UNPROCESSABLE_ENTITY, Some(field)), "{config}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn metadata_decides_over_what_stands_beside_it() {
+    let stage = Stage::new(Database::Sqlite, json!({})).await;
+    let (old, new) = (Idp::new(), &stage.idp);
+    let config = json!({ "metadata": new.metadata(), "idp_entity_id": ENTITY_ID, "sso_url": "https://old.example/sso",
+        "certificates": [old.certificate] });
+    let body = json!({ "name": "Both", "protocol": "saml", "config": config, "create_members": true });
+    let stage = Stage { id: stage.connect(body).await, ..stage };
+    for (idp, reason) in [(&old, Some("bad_signature")), (&stage.idp, None)] {
+        let began = stage.begin("/").await;
+        let answer = stage.finish(&began, &idp.respond(&stage.answer(&began))).await;
+        match reason {
+            Some(reason) => stage.assert_refused(&answer, reason, "the old key").await,
+            None => assert_eq!(to(&answer), "/"),
+        }
     }
 }
 

@@ -226,13 +226,13 @@ impl Dice {
     }
 }
 
-/// Two of each thousand or so are still good; whatever they are, they are of mia.
+/// Some are still good, where what is changed was not signed; whatever they are, they are of mia.
 #[tokio::test]
 async fn no_change_makes_somebody_else_of_mia() {
     let stage = Stage::new(Database::Sqlite, json!({ "allow_idp_initiated": true })).await;
     let mut dice = Dice(0x5eed_5eed_5eed_5eed);
     let (mut accepted, attacker) = (0, Idp::new());
-    for round in 0..1500 {
+    for round in 0..800 {
         let good = stage.said();
         let owner = vec![("email", vec!["owner@acme.example".to_owned()])];
         let evil = Said { subject: "owner-1".to_owned(), attributes: owner, ..stage.said() };
@@ -248,5 +248,6 @@ async fn no_change_makes_somebody_else_of_mia() {
             accepted += 1;
         }
     }
-    assert!((10..750).contains(&accepted), "{accepted} of 1500 were still good: the changes say little");
+    eprintln!("ACC {accepted}");
+    assert!((10..400).contains(&accepted), "{accepted} of 800 were still good: the changes say little");
 }

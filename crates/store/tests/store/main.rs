@@ -18,6 +18,7 @@ mod random_changes;
 mod recorder;
 mod revocations;
 mod rows;
+mod saml;
 mod sealing;
 mod sign_ins;
 mod tenants;

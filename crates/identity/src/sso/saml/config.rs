@@ -126,11 +126,16 @@ pub(crate) async fn check(app: &App, config: &Value) -> Result<Value> {
     let given: Given = serde_json::from_value(config.clone())
         .map_err(|error| Error::invalid("config", "invalid_config", format!("the configuration of SAML: {error}")))?;
     let metadata = read_metadata(app, &given).await?;
-    let found = metadata.unwrap_or_default();
+    // Metadata decides, also over what it said before: what is read here can be written back as it is.
+    let found = metadata.unwrap_or(IdpMetadata {
+        entity_id: given.idp_entity_id,
+        sso_url: given.sso_url,
+        certificates: given.certificates,
+    });
     let config = Config {
-        idp_entity_id: given.idp_entity_id.or(found.entity_id),
-        sso_url: given.sso_url.or(found.sso_url),
-        certificates: if given.certificates.is_empty() { found.certificates } else { given.certificates },
+        idp_entity_id: found.entity_id,
+        sso_url: found.sso_url,
+        certificates: found.certificates,
         metadata_url: given.metadata_url,
         attributes: KeptAttributes {
             email: text("config.attributes.email", given.attributes.email)?,
