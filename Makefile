@@ -7,6 +7,7 @@ include mk/tools.mk
 include mk/clients.mk
 include mk/postgres.mk
 include mk/suites.mk
+include mk/xmlsec.mk
 
 .PHONY: help run build test bench fuzz lint format
 
@@ -19,7 +20,7 @@ run: tools ## Build and run the server (ARGS="…" adds flags), data in ./data
 build: tools ## Build the one binary, target/release/provost
 	cargo build --release --locked --package provost-server
 
-test: tools clients suites ## Run every test: both databases, the real Codex clients, others' suites
+test: tools clients suites xmlsec ## Run every test: both databases, the real Codex clients, others' suites
 	$(WITH_POSTGRES) cargo test --workspace --locked --no-fail-fast
 
 bench: tools ## Run the benchmarks; each prints ratios against a baseline of the same run

@@ -16,7 +16,7 @@ use provost_benches::population::{self, Size};
 use provost_benches::process::Server;
 use provost_benches::report::{judged, line, percentile};
 use provost_model::event::{Actor, EventType, Origin};
-use provost_model::{ApiKeyId, ApiKeyStatus, Clock, MemberId, Model, Scope, UpstreamId};
+use provost_model::{ApiKeyId, Clock, MemberId, Model, Scope, UpstreamId};
 use provost_server::node::{Node, open_store};
 use provost_store::tables::api_keys::{self, ApiKeyRow};
 use provost_store::tables::upstreams::{self, UpstreamRow};
@@ -199,16 +199,9 @@ async fn prepare(store: &Store, upstream: &str) -> Result<String> {
     change.touch(Touched::Upstream(row.id));
     let secret = Secret::new("pk-");
     let key = ApiKeyRow {
-        id: ApiKeyId::new(now),
-        name: "bench".to_owned(),
         last4: "last".to_owned(),
         scopes: Scope::ALL.to_vec(),
-        status: ApiKeyStatus::Active,
-        created_by: None,
-        created_at: now,
-        expires_at: None,
-        revoked_at: None,
-        last_used_at: None,
+        ..ApiKeyRow::new(ApiKeyId::new(now), "bench", now)
     };
     api_keys::insert(&mut change, workspace_id, &key, &secret.hash).await?;
     change.touch(Touched::ApiKey(key.id));

@@ -14,7 +14,7 @@ use provost_benches::population;
 use provost_benches::process::Server;
 use provost_benches::report::{judged, line, median};
 use provost_model::event::{Actor, EventType, Origin};
-use provost_model::{ApiKeyId, ApiKeyStatus, Clock, Scope};
+use provost_model::{ApiKeyId, Clock, Scope};
 use provost_server::node::{Node, open_store};
 use provost_store::Touched;
 use provost_store::tables::api_keys::{self, ApiKeyRow};
@@ -287,16 +287,9 @@ async fn start(data: &Path, is_new: bool) -> Result<(Server, Target)> {
         let mut change = store.create_workspace("Bench", Actor::system(), Origin::default()).await?;
         let (workspace_id, now) = (change.workspace_id(), change.at());
         let key = ApiKeyRow {
-            id: ApiKeyId::new(now),
-            name: "provider".to_owned(),
             last4: TOKEN[TOKEN.len() - 4..].to_owned(),
             scopes: vec![Scope::Scim],
-            status: ApiKeyStatus::Active,
-            created_by: None,
-            created_at: now,
-            expires_at: None,
-            revoked_at: None,
-            last_used_at: None,
+            ..ApiKeyRow::new(ApiKeyId::new(now), "provider", now)
         };
         api_keys::insert(&mut change, workspace_id, &key, &hash_secret(TOKEN)).await?;
         change.touch(Touched::Workspace);

@@ -7,8 +7,8 @@ use provost_store::tables::api_keys::{self, ApiKeyRow};
 use provost_store::tables::links::{self, LinkRow};
 use provost_store::tables::members::MemberRow;
 use provost_store::tables::{
-    access_tokens, authorization_codes, device_logins, grants, idempotency_keys, members, sessions,
-    workload_identities, workspaces,
+    access_tokens, authorization_codes, device_logins, grants, idempotency_keys, members, oidc_sign_ins,
+    saml_assertions, saml_requests, sessions, workload_identities, workspaces,
 };
 use provost_store::{Change, Result, Store, Touched};
 use provost_web::{Secret, SecretKind, session_limits};
@@ -118,5 +118,8 @@ pub async fn housekeeping(store: &Store) -> Result<()> {
     api_keys::delete_unanswered(&mut tx, now).await?;
     access_tokens::delete_ended_of_workloads(&mut tx, now - SignedDuration::from_hours(24)).await?;
     workload_identities::forget_tokens(&mut tx, now - SignedDuration::from_hours(1)).await?;
+    oidc_sign_ins::delete_expired(&mut tx, now).await?;
+    saml_requests::delete_expired(&mut tx, now).await?;
+    saml_assertions::delete_expired(&mut tx, now).await?;
     tx.commit().await
 }

@@ -89,6 +89,8 @@ pub fn sso_routes() -> Router<App> {
     Router::new()
         .route("/sign-in/sso/{id}", get(sso::begin))
         .route("/sign-in/oidc/callback", get(sso::oidc::callback))
+        .route("/sign-in/saml/{connection_id}/metadata", get(sso::saml::metadata::show))
+        .route("/sign-in/saml/{connection_id}/acs", post(sso::saml::acs::submit))
         .layer(Extension(sso::oidc::Providers::default()))
 }
 

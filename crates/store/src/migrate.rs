@@ -16,6 +16,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0005_second_factors", include_str!("../migrations/0005_second_factors.sql")),
     ("0006_deprovisions", include_str!("../migrations/0006_deprovisions.sql")),
     ("0007_keys", include_str!("../migrations/0007_keys.sql")),
+    ("0008_saml", include_str!("../migrations/0008_saml.sql")),
 ];
 
 /// Any number will do, as long as only Provost uses it: "PROV".

@@ -4,5 +4,6 @@ pub mod codex;
 pub mod dns;
 pub mod issuer;
 pub mod postgres;
+pub mod saml;
 pub mod server;
 pub mod upstream;

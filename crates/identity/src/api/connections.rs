@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 
 use super::settings::differences;
 use crate::sso::oidc::{OidcConfig, OidcFields, redirect_uri};
+use crate::sso::saml;
 
 /// A connection to an identity provider.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -265,7 +266,7 @@ async fn configuration(
         (Protocol::Oidc, Some(fields), None) => {
             Ok((Some(json!(fields.check(app).await?)), fields.client_secret.clone()))
         }
-        (Protocol::Saml, None, Some(_)) => Err(Error::invalid("saml", "not_there", "SAML is not there yet")),
+        (Protocol::Saml, None, Some(fields)) => Ok((Some(saml::check(app, &fields).await?), None)),
         (_, None, None) => Ok((None, None)),
     }
 }

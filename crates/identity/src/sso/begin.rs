@@ -11,7 +11,7 @@ use provost_store::tables::connections;
 use provost_web::{App, PathId, Query, Result};
 use serde::Deserialize;
 
-use super::{oidc, page, refuse};
+use super::{oidc, page, refuse, saml};
 use crate::pages::safe_next;
 
 /// What a browser brings along. Whatever else a provider adds is ignored.
@@ -38,7 +38,7 @@ pub(crate) async fn begin(
             let hint = request.login_hint.as_deref();
             oidc::begin(&app, &parts, &providers, &connection, next, hint).await?
         }
-        Protocol::Saml => return Ok(page("SAML is not there yet.", StatusCode::NOT_FOUND)),
+        Protocol::Saml => return saml::begin(&app, &parts, &connection, next).await,
     };
     Ok(begun.unwrap_or_else(|refusal| refuse(&app, &parts, &connection, &refusal)))
 }

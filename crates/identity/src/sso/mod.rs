@@ -9,6 +9,7 @@ mod browser;
 pub(crate) mod dns;
 pub(crate) mod oidc;
 mod required;
+pub(crate) mod saml;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;

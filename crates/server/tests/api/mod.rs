@@ -41,4 +41,5 @@ mod pagination;
 mod streams;
 pub(crate) mod tenants;
 
-use stage::{BOTH, PATIENT, client, play, status};
+pub(crate) use stage::PATIENT;
+use stage::{BOTH, client, play, status};

@@ -7,6 +7,11 @@ mod domains;
 mod oidc;
 mod real;
 mod required;
+mod saml;
+mod saml_attacks;
+mod saml_oracle;
+mod saml_stage;
+mod saml_xsw;
 
 use provost_testkit::server::Server;
 use serde_json::{Value, json};

@@ -22,6 +22,8 @@ pub mod policies;
 pub mod policy_rules;
 pub mod replaced_secrets;
 pub mod roles;
+pub mod saml_assertions;
+pub mod saml_requests;
 pub mod scim_groups;
 pub mod scim_users;
 pub mod sessions;

@@ -20,6 +20,7 @@ mod random_changes;
 mod recorder;
 mod revocations;
 mod rows;
+mod saml;
 mod scim_groups;
 mod scim_users;
 mod sealing;
