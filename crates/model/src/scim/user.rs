@@ -18,8 +18,8 @@ pub struct User {
     pub display_name: Option<String>,
     /// Their address: the primary e-mail address, else the first, else the `userName` if it is one.
     pub email: Option<Email>,
-    /// All that was said, in the schema's spelling, with `schemas` and `active`, without what only the
-    /// server sets (`id`, `meta`, `groups`) and without the password.
+    /// All that was said, in the schema's spelling, with `schemas` and (unless a change took it away)
+    /// `active`, without what only the server sets (`id`, `meta`, `groups`) and without the password.
     pub attributes: Map<String, Value>,
 }
 
