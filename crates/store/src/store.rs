@@ -183,7 +183,7 @@ impl Store {
         let mut world = World::clone(&self.inner.world.load_full());
         if world.workspaces.get(&next.id).is_none_or(|known| known.version < next.version) {
             world.workspaces.insert(next.id, Arc::new(next));
-            self.inner.world.store(Arc::new(world));
+            self.inner.swap(world);
         }
     }
 
@@ -211,9 +211,14 @@ impl Inner {
             }
         }
         if !world.workspaces.ptr_eq(&before.workspaces) {
-            self.world.store(Arc::new(world));
-            self.swaps.send_modify(|count| *count += 1);
+            self.swap(world);
         }
         result
+    }
+
+    /// Shows a world, and tells whoever holds something against it.
+    fn swap(&self, world: World) {
+        self.world.store(Arc::new(world));
+        self.swaps.send_modify(|count| *count += 1);
     }
 }

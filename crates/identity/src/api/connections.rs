@@ -9,6 +9,7 @@ use provost_model::event::{EventType, Target};
 use provost_model::{ConnectionId, PermissionSet, Protocol};
 use provost_store::Change;
 use provost_store::tables::connections::{self, ConnectionRow, seal_place};
+use provost_store::tables::{Page, identities, workspaces};
 use provost_web::{
     App, Created, Error, ErrorBody, Etag, Json, List, ListQuery, PathId, Permit, Query, Result, name, permits, present,
 };
@@ -19,6 +20,9 @@ use utoipa::ToSchema;
 use super::settings::differences;
 use crate::sso::oidc::{OidcConfig, OidcFields, redirect_uri};
 use crate::sso::saml;
+
+/// At most so many: each is a button on the sign-in page.
+const MAX_CONNECTIONS: u32 = 20;
 
 /// A connection to an identity provider.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -137,6 +141,11 @@ pub(crate) async fn create(
     })?;
     let mut change = permit.change(&app).await?;
     let (ws, now) = (change.workspace_id(), change.at());
+    let page = Page { after: None, limit: MAX_CONNECTIONS };
+    if connections::list(&mut change, ws, &page).await?.len() >= MAX_CONNECTIONS as usize {
+        let message = format!("a workspace has at most {MAX_CONNECTIONS} connections: delete one first");
+        return Err(Error::conflict("too_many_connections", message));
+    }
     let id = ConnectionId::new(now);
     let row = ConnectionRow {
         id,
@@ -199,7 +208,11 @@ pub(crate) async fn update(
     after.enabled = patch.enabled.unwrap_or(after.enabled);
     after.create_members = patch.create_members.unwrap_or(after.create_members);
     after.config = config.unwrap_or(after.config);
-    let moved = before.config.get("issuer") != after.config.get("issuer");
+    let at = |row: &ConnectionRow, place: &str| row.config.pointer(place).cloned();
+    let moved = at(&before, "/issuer") != at(&after, "/issuer");
+    // The subjects of one provider, or of one claim, mean somebody else at another.
+    let elsewhere =
+        moved || ["/claims/subject", "/idp_entity_id"].iter().any(|place| at(&before, place) != at(&after, place));
     if let Some(secret) = &secret {
         after.secret_sealed = Some(app.store.sealer().seal(&seal_place(id), secret.as_bytes()));
     } else if moved && after.secret_sealed.is_some() {
@@ -207,7 +220,7 @@ pub(crate) async fn update(
         return Err(Error::invalid("oidc.client_secret", "secret_needed", message));
     }
     if before.enabled && !after.enabled {
-        keep_a_way_in(&permit, &mut change, id).await?;
+        keep_a_way_in(&mut change, id).await?;
     }
     let bodies = [&before, &after].map(|row| json!(ConnectionBody::new(&app, row.clone())));
     let mut changed = differences(&bodies[0], &bodies[1]);
@@ -219,6 +232,10 @@ pub(crate) async fn update(
     }
     after.updated_at = change.at();
     connections::update(&mut change, &after).await?;
+    if elsewhere {
+        let forgotten = identities::delete_all(&mut change, ws, id).await?;
+        changed.insert("identities_forgotten".to_owned(), json!(forgotten));
+    }
     change.record(EventType::ConnectionUpdated, target(&after), json!({ "changed": changed }));
     change.commit().await?;
     Ok(Etag(ConnectionBody::new(&app, after)))
@@ -241,7 +258,7 @@ pub(crate) async fn delete(
     let row = connections::get(&mut change, ws, id).await?.ok_or_else(|| Error::not_found("connection"))?;
     Etag(ConnectionBody::new(&app, row.clone())).check(&headers)?;
     if row.enabled {
-        keep_a_way_in(&permit, &mut change, id).await?;
+        keep_a_way_in(&mut change, id).await?;
     }
     connections::delete(&mut change, ws, id).await?;
     change.record(EventType::ConnectionDeleted, target(&row), json!({ "protocol": row.protocol }));
@@ -272,13 +289,11 @@ async fn configuration(
 }
 
 /// While the provider is required, there is one.
-async fn keep_a_way_in(
-    permit: &Permit<permits::WorkspaceSettingsWrite>,
-    change: &mut Change,
-    id: ConnectionId,
-) -> Result<()> {
+async fn keep_a_way_in(change: &mut Change, id: ConnectionId) -> Result<()> {
     let ws = change.workspace_id();
-    if permit.workspace.settings.sso_required && connections::count_other_enabled(change, ws, Some(id)).await? == 0 {
+    // Read under the lock: the requirement may be turned on at this moment.
+    let is_required = workspaces::settings(change, ws).await?.sso_required;
+    if is_required && connections::count_other_enabled(change, ws, Some(id)).await? == 0 {
         let message = "members must sign in through a connection, and this is the last: turn `sso_required` off first";
         return Err(Error::conflict("last_connection", message));
     }

@@ -6,6 +6,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use provost_model::event::{EventType, Target};
 use provost_model::{DomainId, Email, PermissionSet};
+use provost_store::tables::Page;
 use provost_store::tables::domains::{self, DomainRow};
 use provost_web::{
     App, Created, Error, ErrorBody, Json, List, ListQuery, PathId, Permit, Query, Result, Secret, permits,
@@ -15,6 +16,9 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::sso::dns;
+
+/// At most so many.
+const MAX_DOMAINS: u32 = 1_000;
 
 /// A domain.
 #[derive(Serialize, ToSchema)]
@@ -83,6 +87,10 @@ pub(crate) async fn create(
     let domain = parse(&body.domain)?;
     let mut change = permit.change(&app).await?;
     let (ws, now) = (change.workspace_id(), change.at());
+    let page = Page { after: None, limit: MAX_DOMAINS };
+    if domains::list(&mut change, ws, &page).await?.len() >= MAX_DOMAINS as usize {
+        return Err(Error::conflict("too_many_domains", format!("a workspace has at most {MAX_DOMAINS} domains")));
+    }
     let challenge = Secret::new("").text;
     let row = DomainRow { id: DomainId::new(now), domain, challenge, verified_at: None, created_at: now };
     domains::insert(&mut change, ws, &row).await?;
@@ -129,6 +137,8 @@ pub(crate) async fn verify(
         let message = "another workspace of this Provost has verified this domain";
         return Err(Error::conflict("domain_taken", message));
     }
+    // It may be gone by now.
+    let row = domains::get(&mut change, ws, id).await?.ok_or_else(|| Error::not_found("domain"))?;
     domains::set_verified(&mut change, ws, id, now).await?;
     let row = DomainRow { verified_at: Some(now), ..row };
     change.record(EventType::DomainVerified, target(&row), json!({}));

@@ -198,7 +198,7 @@ pub(crate) async fn update(
     }
     if !after.active || after.builtin_role != BuiltinRole::Owner {
         keep_an_owner(&mut change, &before).await?;
-        keep_break_glass(&permit.workspace, id)?;
+        keep_break_glass(&mut change, id).await?;
     }
     let ws = change.workspace_id();
     let namesake = members::get_by_email(&mut change, ws, &after.email).await?;
@@ -238,7 +238,7 @@ pub(crate) async fn delete(
     let row = find(&app, &permit, &mut change, id).await?;
     Etag(MemberBody::from(row.clone())).check(&headers)?;
     keep_an_owner(&mut change, &row).await?;
-    keep_break_glass(&permit.workspace, id)?;
+    keep_break_glass(&mut change, id).await?;
     let ws = change.workspace_id();
     let receipt = deprovision(&mut change, &permit.workspace, id, row.email.as_str(), Cause::Deleted).await?;
     members::delete(&mut change, ws, id).await?;

@@ -14,6 +14,7 @@ use provost_web::{App, Result, origin};
 use serde_json::{Value, json};
 
 use super::{Refusal, refuse};
+use crate::deprovision::left_group;
 use crate::pages::{redirect_with, safe_next};
 use crate::sign_in;
 
@@ -57,7 +58,7 @@ pub(crate) async fn arrive(
     };
     change.act_as(Actor::member(member.id, &member.email), origin(parts));
     follow_email(&mut change, &member, &arrival).await?;
-    follow_groups(&mut change, connection, member.id, arrival.groups.as_deref()).await?;
+    follow_groups(app, &mut change, connection, member.id, arrival.groups.as_deref()).await?;
     let now = change.at();
     identities::note(&mut change, ws, connection.id, &arrival.subject, member.id, now).await?;
     let proof = Proof::through(connection.id, method);
@@ -162,6 +163,7 @@ async fn follow_email(change: &mut Change, member: &MemberRow, arrival: &Arrival
 /// The groups that the connection maps follow what the provider says; where it says nothing of
 /// groups, they stay.
 async fn follow_groups(
+    app: &App,
     change: &mut Change,
     connection: &ConnectionRow,
     member: MemberId,
@@ -189,6 +191,10 @@ async fn follow_groups(
             change.touch(Touched::Member(member));
             let details = json!({ "member_id": member, "connection_id": connection.id });
             change.record(kind, Target::new("group", id, group.name.as_str()), details);
+            // The last granting group takes everything along that ran before this sign-in.
+            if let Some(workspace) = app.store.workspace(ws).filter(|_| !is_wanted) {
+                left_group(change, &workspace, id, &[member]).await?;
+            }
         }
     }
     Ok(())

@@ -1,9 +1,9 @@
 //! A workspace may require its identity provider. For the day on which that one is away, some owners
 //! may still sign in with a password: the glass that is broken.
 
-use provost_model::{BuiltinRole, MemberId, PermissionSet, Settings, Workspace};
+use provost_model::{BuiltinRole, MemberId, PermissionSet, Settings};
 use provost_store::Change;
-use provost_store::tables::{connections, members};
+use provost_store::tables::{connections, members, workspaces};
 use provost_web::{App, Caller, Error, Result};
 
 /// At most so many.
@@ -56,18 +56,18 @@ async fn could_break_glass(change: &mut Change, id: MemberId) -> Result<bool> {
     Ok(is_owner && members::has_password(change, ws, id).await?)
 }
 
-/// Refuses to take away the last owner who could sign in while the provider is away.
-pub(crate) fn keep_break_glass(workspace: &Workspace, id: MemberId) -> Result<()> {
-    let settings = &workspace.settings;
+/// Refuses to take away the last owner who could sign in while the provider is away. Read under the
+/// lock: of two who leave at once, one is the last.
+pub(crate) async fn keep_break_glass(change: &mut Change, id: MemberId) -> Result<()> {
+    let ws = change.workspace_id();
+    let settings = workspaces::settings(change, ws).await?;
     if !settings.sso_required || !settings.break_glass_owner_ids.contains(&id) {
         return Ok(());
     }
-    let could = |other: &MemberId| {
-        let member = workspace.members.get(other);
-        *other != id && member.is_some_and(|member| member.active && member.builtin_role == BuiltinRole::Owner)
-    };
-    if settings.break_glass_owner_ids.iter().any(could) {
-        return Ok(());
+    for other in settings.break_glass_owner_ids.iter().filter(|other| **other != id) {
+        if could_break_glass(change, *other).await? {
+            return Ok(());
+        }
     }
     let message = "this is the last owner who can sign in while the identity provider is away: name another one in \
                    `break_glass_owner_ids` first";

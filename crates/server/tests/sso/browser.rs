@@ -24,7 +24,8 @@ pub(super) struct View {
 impl Browser {
     /// On the same machine as the server: its plain listener stands for the public address.
     pub(super) fn new(server: &Server) -> Self {
-        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let http =
+            reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).redirect(reqwest::redirect::Policy::none());
         let origin = server.http_url().parse().expect("a URL");
         Self {
             http: http.build().expect("a client"),

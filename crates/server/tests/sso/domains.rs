@@ -86,3 +86,19 @@ async fn a_secret_is_never_readable_and_stays_with_its_issuer() {
     let renamed = server.patch(&path, json!({ "name": "New name" })).await.ok();
     assert_eq!((renamed["name"].as_str(), renamed["has_secret"].as_bool()), (Some("New name"), Some(true)));
 }
+
+/// A subject means somebody at one provider only: at another one the same text is a stranger.
+#[tokio::test]
+async fn who_is_who_is_forgotten_when_the_provider_is_another() {
+    let server = Server::start().await;
+    let (issuer, other) = (Issuer::start().await, Issuer::start().await);
+    let id = connect(&server, &issuer.url(), Value::Null, Value::Null).await;
+    let path = format!("/api/v1/connections/{id}");
+    let at =
+        |issuer: &Issuer| json!({ "oidc": { "issuer": issuer.url(), "client_id": "provost", "client_secret": "s" } });
+    server.patch(&path, json!({ "name": "Renamed" })).await.ok();
+    server.patch(&path, at(&other)).await.ok();
+    let events = server.events("connection.updated").await;
+    assert_eq!(events[0]["details"]["changed"]["identities_forgotten"], Value::Null);
+    assert_eq!(events[1]["details"]["changed"]["identities_forgotten"], 0);
+}

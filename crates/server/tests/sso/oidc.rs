@@ -123,7 +123,7 @@ async fn an_id_token_that_does_not_hold_is_refused() {
         ("another nonce", "ES256", |claims| claims["nonce"] = json!("replayed"), "wrong_nonce"),
         ("no nonce", "ES256", |claims| drop(claims.as_object_mut().unwrap().remove("nonce")), "wrong_nonce"),
         ("expired beyond the skew", "ES256", |claims| add(claims, "exp", -300 - 61), "expired"),
-        ("from the future beyond the skew", "ES256", |claims| add(claims, "iat", 90), "bad_id_token"),
+        ("from the future beyond the skew", "ES256", |claims| add(claims, "iat", 90), "expired"),
         ("unsigned", "none", |_| {}, "bad_signature"),
         ("signed with the public key as a secret", "HS256", |_| {}, "bad_signature"),
         ("no subject", "ES256", |claims| drop(claims.as_object_mut().unwrap().remove("sub")), "provider_misconfigured"),

@@ -45,7 +45,7 @@ async fn passwords_open_nothing_where_the_provider_is_required() {
     assert_eq!(reasons(&server).await, ["sso_required", "wrong_password"]);
     // An invitation is a way around.
     let view = server.send(server.request(Method::GET, &server.sign_in_path)).await;
-    assert_eq!(view.status, StatusCode::GONE);
+    assert_eq!(view.status, StatusCode::NOT_FOUND);
 
     // While it is required, the last way in of each kind stays.
     let path = format!("/api/v1/connections/{connection}");

@@ -20,6 +20,16 @@ pub async fn subject(tx: &mut Tx, ws: WorkspaceId, id: ConnectionId, member: Mem
     row.map(|row| row.text("subject")).transpose()
 }
 
+/// Forgets who is who at a connection: subjects mean something at one provider only.
+pub async fn delete_all(tx: &mut Tx, ws: WorkspaceId, id: ConnectionId) -> Result<u64> {
+    tx.execute("DELETE FROM identities WHERE workspace_id = $1 AND connection_id = $2", [ws.into(), id.into()]).await
+}
+
+/// Forgets by which subjects a member is known.
+pub async fn delete_of_member(tx: &mut Tx, ws: WorkspaceId, member: MemberId) -> Result<u64> {
+    tx.execute("DELETE FROM identities WHERE workspace_id = $1 AND member_id = $2", [ws.into(), member.into()]).await
+}
+
 /// Notes who a subject is, and that it was seen.
 pub async fn note(
     tx: &mut Tx,

@@ -86,13 +86,16 @@ impl From<ApiKeyRow> for ApiKeyBody {
 pub(crate) struct Shown {
     /// Only those of this status.
     status: Option<ApiKeyStatus>,
+    /// Only one's own: what a member sees who does not manage keys.
+    #[serde(default)]
+    mine: bool,
     /// At most so many rows: 1 to 1000, 100 if absent.
     limit: Option<u32>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
-/// The API keys, by age: all for who manages them, else one's own.
+/// The API keys, by age. Who does not manage them sees those that they asked for (`mine=true`).
 #[utoipa::path(get, path = "/api/v1/api-keys", tag = "API keys", params(Shown),
     responses((status = 200, body = List<ApiKeyBody>), (status = 403, body = ErrorBody)))]
 pub(crate) async fn list(
@@ -101,7 +104,11 @@ pub(crate) async fn list(
     Query(shown): Query<Shown>,
 ) -> Result<List<ApiKeyBody>> {
     let query = ListQuery { limit: shown.limit, cursor: shown.cursor };
-    let filter = Filter { created_by: own_only(&app, &permit)?, status: shown.status };
+    if !shown.mine {
+        permit.require(&app, Permission::ApiKeysWrite)?;
+    }
+    let own = own_only(&app, &permit)?.or_else(|| shown.mine.then(|| permit.id()));
+    let filter = Filter { created_by: own, status: shown.status };
     let (ws, now) = (permit.workspace.id, app.store.clock().now());
     let rows = api_keys::list(&mut app.store.read().await?, ws, &filter, &query.page()?, now).await?;
     List::new(rows.into_iter().map(ApiKeyBody::from).collect(), &query, |key| key.id.to_string())
@@ -156,14 +163,20 @@ async fn find(app: &App, caller: &Caller, tx: &mut Tx, id: ApiKeyId) -> Result<A
     let own = own_only(app, caller)?;
     let row = api_keys::get(tx, caller.workspace.id, id).await?.filter(|row| row.revoked_at.is_none());
     let row = row.filter(|row| own.is_none() || row.created_by == own);
-    row.ok_or_else(|| Error::not_found("API key"))
+    match row {
+        Some(row) => Ok(row),
+        // Whether there is one that is not theirs, a member who does not manage keys is not told.
+        None if own.is_some() => Err(Error::forbidden(Permission::ApiKeysWrite)),
+        None => Err(Error::not_found("API key")),
+    }
 }
 
 /// Refuses whoever would come by, or hand out, a key that may more than they.
 fn may_grant(app: &App, caller: &Caller, scopes: &[Scope]) -> Result<()> {
     caller.may_grant(app, scopes.iter().fold(PermissionSet::NONE, |set, scope| set.union(scope.granted())))?;
     if scopes.contains(&Scope::Scim) {
-        caller.require(app, Permission::MembersWrite)?;
+        // Who provisions decides who is in which group, and by that what everybody may.
+        caller.may_grant(app, PermissionSet::all())?;
     }
     Ok(())
 }

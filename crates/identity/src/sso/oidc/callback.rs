@@ -1,5 +1,7 @@
 //! `GET /sign-in/oidc/callback`: the second half of a sign-in, with what the provider sends back.
 
+use std::time::Duration;
+
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
@@ -10,6 +12,7 @@ use openidconnect::{AuthorizationCode, ClientId, ClientSecret, PkceCodeVerifier,
 use provost_model::SignInMethod;
 use provost_store::tables::connections::{self, ConnectionRow, seal_place};
 use provost_store::tables::oidc_sign_ins::{self, OidcSignInRow};
+use provost_web::fetch::FetchError;
 use provost_web::{App, Query, Result, hash_secret};
 use serde::Deserialize;
 
@@ -17,6 +20,9 @@ use super::claims::{Client, Tokens, read, said};
 use super::request::{config, own_address};
 use super::{OidcConfig, Providers, provider};
 use crate::sso::{Arrival, Refusal, arrive, browser, page, refuse};
+
+/// How long the provider may take for everything that it is asked.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a provider sends back (OpenID Connect Core §3.1.2.5; `iss`: RFC 9207).
 #[derive(Deserialize)]
@@ -51,7 +57,10 @@ pub(crate) async fn callback(
         return Ok(refuse(&app, &parts, &connection, &Refusal::bad("another_browser", LOST)));
     }
     let next = begun.next.clone();
-    match arrival(&app, &providers, &connection, begun, answer).await? {
+    // All that the provider is asked, together: somebody looks at a blank page.
+    let asked = tokio::time::timeout(PATIENCE, arrival(&app, &providers, &connection, begun, answer)).await;
+    let arrival = asked.unwrap_or_else(|_| Ok(Err(provider::unreachable(&FetchError::Unreachable))))?;
+    match arrival {
         Ok(arrival) => arrive(&app, &parts, &connection, arrival, SignInMethod::Oidc, &next).await,
         Err(refusal) => Ok(refuse(&app, &parts, &connection, &refusal)),
     }

@@ -124,7 +124,7 @@ impl Config {
 /// fetched now, and not again before the next change.
 pub(crate) async fn check(app: &App, config: &Value) -> Result<Value> {
     let given: Given = serde_json::from_value(config.clone())
-        .map_err(|error| Error::invalid("config", "invalid_config", format!("the configuration of SAML: {error}")))?;
+        .map_err(|error| Error::invalid("saml", "invalid_config", format!("the configuration of SAML: {error}")))?;
     let metadata = read_metadata(app, &given).await?;
     // Metadata decides, also over what it said before: what is read here can be written back as it is.
     let found = metadata.unwrap_or(IdpMetadata {
@@ -138,26 +138,26 @@ pub(crate) async fn check(app: &App, config: &Value) -> Result<Value> {
         certificates: found.certificates,
         metadata_url: given.metadata_url,
         attributes: KeptAttributes {
-            email: text("config.attributes.email", given.attributes.email)?,
-            name: text("config.attributes.name", given.attributes.name)?,
-            groups: text("config.attributes.groups", given.attributes.groups)?,
+            email: text("saml.attributes.email", given.attributes.email)?,
+            name: text("saml.attributes.name", given.attributes.name)?,
+            groups: text("saml.attributes.groups", given.attributes.groups)?,
         },
         allow_idp_initiated: given.allow_idp_initiated,
         name_id_format: given.name_id_format,
     };
     let config = normalise(app, config)?;
-    serde_json::to_value(config).map_err(|_| invalid("config", "it cannot be kept"))
+    serde_json::to_value(config).map_err(|_| invalid("saml", "it cannot be kept"))
 }
 
 async fn read_metadata(app: &App, given: &Given) -> Result<Option<IdpMetadata>> {
     let (field, text) = match (&given.metadata_url, &given.metadata) {
         (Some(_), Some(_)) => {
-            return Err(invalid("config.metadata", "give either `metadata_url` or `metadata`, not both"));
+            return Err(invalid("saml.metadata", "give either `metadata_url` or `metadata`, not both"));
         }
         (None, None) => return Ok(None),
-        (None, Some(text)) => ("config.metadata", text.clone()),
+        (None, Some(text)) => ("saml.metadata", text.clone()),
         (Some(url), None) => {
-            let field = "config.metadata_url";
+            let field = "saml.metadata_url";
             check_url(app, field, url)?;
             let bytes = fetch::fetch(&app.http, app.upstream_addresses, url).await;
             let bytes = bytes.map_err(|error| invalid(field, format!("the metadata could not be had: {error}")))?;
@@ -173,25 +173,25 @@ async fn read_metadata(app: &App, given: &Given) -> Result<Option<IdpMetadata>> 
 }
 
 fn normalise(app: &App, mut config: Config) -> Result<Config> {
-    config.idp_entity_id = text("config.idp_entity_id", config.idp_entity_id)?;
+    config.idp_entity_id = text("saml.idp_entity_id", config.idp_entity_id)?;
     let has = (config.idp_entity_id.is_some(), config.sso_url.is_some(), !config.certificates.is_empty());
     match has {
         (true, true, true) | (false, false, false) => {}
-        (false, ..) => return Err(invalid("config.idp_entity_id", "say what the identity provider calls itself")),
-        (_, false, _) => return Err(invalid("config.sso_url", "say where browsers are sent to sign in")),
+        (false, ..) => return Err(invalid("saml.idp_entity_id", "say what the identity provider calls itself")),
+        (_, false, _) => return Err(invalid("saml.sso_url", "say where browsers are sent to sign in")),
         (.., false) => {
-            return Err(invalid("config.certificates", "give the certificate with which assertions are signed"));
+            return Err(invalid("saml.certificates", "give the certificate with which assertions are signed"));
         }
     }
     if let Some(url) = &config.sso_url {
-        check_url(app, "config.sso_url", url)?;
+        check_url(app, "saml.sso_url", url)?;
     }
     if config.certificates.len() > MAX_CERTIFICATES {
-        return Err(invalid("config.certificates", format!("there are more than {MAX_CERTIFICATES}")));
+        return Err(invalid("saml.certificates", format!("there are more than {MAX_CERTIFICATES}")));
     }
     let mut pems = Vec::new();
     for (index, given) in config.certificates.iter().enumerate() {
-        let field = format!("config.certificates.{index}");
+        let field = format!("saml.certificates.{index}");
         let pem = Certificate::parse(given).map_err(|reason| invalid(&field, reason))?.to_pem();
         if !pems.contains(&pem) {
             pems.push(pem);
@@ -199,7 +199,7 @@ fn normalise(app: &App, mut config: Config) -> Result<Config> {
     }
     config.certificates = pems;
     if config.name_id_format.as_deref().is_some_and(|format| !FORMATS.contains(&format)) {
-        return Err(invalid("config.name_id_format", format!("it must be one of {}", FORMATS.join(", "))));
+        return Err(invalid("saml.name_id_format", format!("it must be one of {}", FORMATS.join(", "))));
     }
     Ok(config)
 }
