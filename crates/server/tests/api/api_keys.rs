@@ -156,12 +156,12 @@ async fn nobody_rotates_a_key_into_more_than_they_hold() {
     let path = format!("{KEYS}/{}", made.text("id"));
     let answer = server.call(&adam, Method::PATCH, &path, Some(json!({ "allowed_ips": ["10.0.0.0/8"] }))).await;
     assert_eq!(status(&answer), "403 cannot_grant_more_than_you_hold");
-    // A plain member sees nothing of it; a key without the permission renews only itself.
+    // A plain member is not told whether it is there; a key without the permission renews only itself.
     server.member("mia@acme.example").await;
     let mia = server.sign_in("mia@acme.example").await;
     assert_eq!(status(&server.call(&mia, Method::POST, &rotate, Some(json!({}))).await), "404 not_found");
-    assert_eq!(status(&server.call(&mia, Method::GET, &path, None).await), "404 not_found");
-    assert_eq!(status(&server.call(&mia, Method::DELETE, &path, None).await), "404 not_found");
+    assert_eq!(status(&server.call(&mia, Method::GET, &path, None).await), "403 forbidden");
+    assert_eq!(status(&server.call(&mia, Method::DELETE, &path, None).await), "403 forbidden");
     let other = As::Key(server.post(KEYS, json!({ "name": "y", "scopes": ["events.read"] })).await.text("key"));
     assert_eq!(status(&server.call(&other, Method::POST, &rotate, Some(json!({}))).await), "403 forbidden");
 }

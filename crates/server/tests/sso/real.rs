@@ -28,6 +28,8 @@ async fn start(redirect_uri: &str) -> (Child, String) {
         .expect("node starts");
     let mut lines = BufReader::new(provider.stdout.take().expect("it was piped")).lines();
     let issuer = lines.next_line().await.expect("it says something").expect("it says where it is");
+    // It says more as it goes, and would stop if nobody listened.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     (provider, issuer)
 }
 
