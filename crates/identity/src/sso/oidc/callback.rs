@@ -92,7 +92,7 @@ async fn arrival(
         None => None,
     };
     let secret = secret.map(|secret| ClientSecret::new(String::from_utf8_lossy(&secret).into_owned()));
-    Ok(redeem(app, providers, &config, secret, begun, code).await?)
+    redeem(app, providers, &config, secret, begun, code).await
 }
 
 async fn redeem(
