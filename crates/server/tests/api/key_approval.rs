@@ -220,7 +220,10 @@ async fn a_member_asks_for_a_key_and_has_it_once_somebody_approved() {
         // A member sees nobody else's.
         scene.server.member("max@acme.example").await;
         let max = scene.server.sign_in("max@acme.example").await;
-        assert_eq!(scene.server.call(&max, Method::GET, &format!("{KEYS}?mine=true"), None).await.ok()["data"], json!([]));
+        assert_eq!(
+            scene.server.call(&max, Method::GET, &format!("{KEYS}?mine=true"), None).await.ok()["data"],
+            json!([])
+        );
         assert_eq!(status(&scene.server.call(&max, Method::POST, &rotate, Some(json!({}))).await), "404 not_found");
     }
 }

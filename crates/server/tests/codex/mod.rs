@@ -12,6 +12,7 @@ mod policy;
 mod refresh;
 mod refusals;
 mod sign_in;
+mod sso;
 mod workloads;
 
 use provost_testkit::codex::{Codex, Device, Output, Version};

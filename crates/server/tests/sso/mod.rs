@@ -17,7 +17,7 @@ use provost_testkit::server::Server;
 use serde_json::{Value, json};
 
 /// The domain of the workspace is verified, as its DNS would say.
-async fn own_domain(server: &Server, domain: &str) {
+pub(crate) async fn own_domain(server: &Server, domain: &str) {
     let made = server.post("/api/v1/domains", json!({ "domain": domain })).await;
     let (id, record) = (made.text("id"), made.body["record"].clone());
     server.dns.lock().expect("no test panics with it").insert(
@@ -28,7 +28,7 @@ async fn own_domain(server: &Server, domain: &str) {
 }
 
 /// A connection to an issuer; its id. `more` are fields of the connection, `oidc` ones of its `oidc`.
-async fn connect(server: &Server, issuer: &str, more: Value, oidc: Value) -> String {
+pub(crate) async fn connect(server: &Server, issuer: &str, more: Value, oidc: Value) -> String {
     let mut body = json!({
         "name": "Acme Login", "protocol": "oidc",
         "oidc": { "issuer": issuer, "client_id": "provost", "client_secret": "a secret of the provider" },
