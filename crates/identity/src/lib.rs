@@ -40,6 +40,7 @@ pub fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(members::list, members::create))
         .routes(routes!(members::show, members::update, members::delete))
         .routes(routes!(member_permissions::show))
+        .routes(routes!(member_identities::list, member_identities::delete))
         .routes(routes!(groups::list, groups::create))
         .routes(routes!(groups::show, groups::update, groups::delete))
         .routes(routes!(group_members::list))

@@ -103,7 +103,8 @@ async fn find_or_make(
         Some(row) if !row.active => Ok(Err(suspended())),
         // Whoever has the address now is not who had it before.
         Some(row) if identities::subject(change, ws, connection.id, row.id).await?.is_some() => {
-            let message = "The identity provider knows somebody else by this e-mail address. Ask an owner.";
+            let message =
+                "The identity provider knew somebody else by this e-mail address. Ask an owner to forget who that was.";
             Ok(Err(Refusal::forbidden("another_subject", message)))
         }
         Some(row) => Ok(Ok(row)),
