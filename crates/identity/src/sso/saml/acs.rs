@@ -3,19 +3,15 @@
 
 use axum::extract::{Form, State};
 use axum::response::{IntoResponse, Response};
+use http::HeaderValue;
 use http::header::SET_COOKIE;
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
 use jiff::SignedDuration;
-use maud::html;
-use provost_model::event::{Actor, EventType};
 use provost_model::{ConnectionId, Email, SignInMethod};
 use provost_store::tables::connections::ConnectionRow;
 use provost_store::tables::{saml_assertions, saml_requests};
-use provost_web::pages::Page;
-use provost_web::{App, PathId, Result, hash_secret, origin};
+use provost_web::{App, PathId, Result, hash_secret};
 use serde::Deserialize;
-use serde_json::json;
 
 use super::assertion::Assertion;
 use super::config::Config;
@@ -113,14 +109,8 @@ async fn consume(
 }
 
 fn refused(app: &App, parts: &Parts, connection: &ConnectionRow, refusal: &Refusal) -> Response {
-    let details = json!({ "method": "saml", "connection_id": connection.id, "reason": refusal.reason });
-    let actor = Actor::anonymous(None);
-    app.store.record(connection.workspace_id, EventType::SignInFailed, actor, origin(parts), None, details);
-    let body = html! {
-        p role="alert" { "The answer of your identity provider was not accepted: " (refusal.message) "." }
-        p { a href="/sign-in" { "Back to signing in" } }
-    };
-    Page::new("You are not signed in", body).with_status(StatusCode::FORBIDDEN).into_response()
+    let message = format!("The answer of your identity provider was not accepted: {}.", refusal.message);
+    sso::refuse(app, parts, connection, &sso::Refusal::forbidden(refusal.reason, message))
 }
 
 fn with_cookie(answer: Response, cookie: HeaderValue) -> Response {
