@@ -7,7 +7,7 @@ use provost_store::tables::api_keys::{self, ApiKeyRow};
 use provost_store::tables::links::{self, LinkRow};
 use provost_store::tables::members::MemberRow;
 use provost_store::tables::{
-    access_tokens, authorization_codes, device_logins, grants, idempotency_keys, members, sessions,
+    access_tokens, authorization_codes, device_logins, grants, idempotency_keys, members, pending_sign_ins, second_factors, sessions,
     workload_identities, workspaces,
 };
 use provost_store::{Change, Result, Store, Touched};
@@ -118,5 +118,7 @@ pub async fn housekeeping(store: &Store) -> Result<()> {
     api_keys::delete_unanswered(&mut tx, now).await?;
     access_tokens::delete_ended_of_workloads(&mut tx, now - SignedDuration::from_hours(24)).await?;
     workload_identities::forget_tokens(&mut tx, now - SignedDuration::from_hours(1)).await?;
+    second_factors::delete_abandoned(&mut tx, now - SignedDuration::from_hours(1)).await?;
+    pending_sign_ins::delete_expired(&mut tx, now).await?;
     tx.commit().await
 }

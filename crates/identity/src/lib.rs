@@ -4,8 +4,10 @@
 mod api;
 mod bootstrap;
 mod deprovision;
+mod failures;
 mod issuer;
 mod links;
+mod mfa;
 mod pages;
 mod password;
 mod presence;

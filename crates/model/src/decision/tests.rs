@@ -25,6 +25,8 @@ struct Plan {
     default_role: Option<usize>,
     active: bool,
     builtin_role: BuiltinRole,
+    has_password: true,
+    has_second_factor: false,
     in_groups: BTreeSet<usize>,
     has_roles: BTreeSet<usize>,
 }
