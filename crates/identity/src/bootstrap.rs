@@ -7,8 +7,8 @@ use provost_store::tables::api_keys::{self, ApiKeyRow};
 use provost_store::tables::links::{self, LinkRow};
 use provost_store::tables::members::MemberRow;
 use provost_store::tables::{
-    access_tokens, authorization_codes, device_logins, grants, idempotency_keys, members, pending_sign_ins, second_factors, sessions,
-    workload_identities, workspaces,
+    access_tokens, authorization_codes, device_logins, grants, idempotency_keys, members, pending_sign_ins,
+    second_factors, sessions, workload_identities, workspaces,
 };
 use provost_store::{Change, Result, Store, Touched};
 use provost_web::{Secret, SecretKind, session_limits};

@@ -148,7 +148,10 @@ mod tests {
     #[test]
     fn the_uri_takes_any_name_and_becomes_a_picture() {
         let uri = uri(SECRET, "Acme & Söhne/?", "mia@acme.example");
-        assert!(uri.starts_with("otpauth://totp/Acme%20%26%20S%C3%B6hne%2F%3F:mia%40acme%2Eexample?secret=GEZD"), "{uri}");
+        assert!(
+            uri.starts_with("otpauth://totp/Acme%20%26%20S%C3%B6hne%2F%3F:mia%40acme%2Eexample?secret=GEZD"),
+            "{uri}"
+        );
         let image = qr_svg(&uri).expect("it fits");
         assert!(image.starts_with("<svg") && !image.contains("style="), "{image}");
     }

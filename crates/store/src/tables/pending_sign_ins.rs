@@ -27,8 +27,7 @@ pub struct PendingSignInRow {
 
 /// Notes one, under the hash of its browser's cookie.
 pub async fn insert(tx: &mut Tx, hash: &TokenHash, row: &PendingSignInRow) -> Result<()> {
-    let sql =
-        "INSERT INTO pending_sign_ins (hash, workspace_id, member_id, method, next, factor_id, tries, expires_at)
+    let sql = "INSERT INTO pending_sign_ins (hash, workspace_id, member_id, method, next, factor_id, tries, expires_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let args = [
         hash.into(),
