@@ -7,7 +7,9 @@ use anyhow::{Context, Result};
 use provost_identity::Presence;
 use provost_model::Clock;
 use provost_store::{MasterKey, Options, Sealer, Store};
-use provost_web::{App, AppParts, IssuerKeys, Keys, LastUse, Metrics, RateLimit, Running, SignInLimits, outgoing_client};
+use provost_web::{
+    App, AppParts, IssuerKeys, Keys, LastUse, Metrics, RateLimit, Running, SignInLimits, outgoing_client,
+};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

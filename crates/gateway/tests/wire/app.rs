@@ -15,7 +15,8 @@ use provost_store::{MasterKey, Options, Sealer, Store, Touched, ledger};
 use provost_testkit::upstream::Upstream;
 use provost_web::limits::{Limits, UpstreamAddresses};
 use provost_web::{
-    AccessClaims, App, AppParts, IssuerKeys, Keys, LastUse, Metrics, RateLimit, Running, SignInLimits, Secret, door, outgoing_client,
+    AccessClaims, App, AppParts, IssuerKeys, Keys, LastUse, Metrics, RateLimit, Running, Secret, SignInLimits, door,
+    outgoing_client,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -14,6 +14,7 @@ pub(crate) mod leaked_secrets;
 pub(crate) mod member_permissions;
 pub(crate) mod member_sessions;
 pub(crate) mod members;
+pub(crate) mod passkeys;
 pub(crate) mod recovery_codes;
 pub(crate) mod role_assignments;
 pub(crate) mod roles;

@@ -4,6 +4,7 @@
 pub(crate) mod codes;
 pub(crate) mod device;
 pub(crate) mod factors;
+pub(crate) mod passkeys;
 pub(crate) mod pending;
 pub(crate) mod recovery;
 pub(crate) mod totp;

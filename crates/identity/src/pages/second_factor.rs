@@ -75,7 +75,7 @@ async fn page(app: &App, pending: &Pending, error: Option<&Error>) -> Result<Res
     let (title, body) = match pending.row.factor_id {
         None => {
             let methods = mfa::methods(&second_factors::list(&mut tx, ws, member).await?);
-            ("One more step", ask(&methods))
+            ("One more step", ask(&methods, safe_next(Some(&pending.row.next))))
         }
         Some(id) => {
             let shown = factors::show_totp(&mut tx, app, ws, member, id).await?;
@@ -84,16 +84,27 @@ async fn page(app: &App, pending: &Pending, error: Option<&Error>) -> Result<Res
         }
     };
     let page = Page::new(title, html! { (alert(message.as_deref())) (body) });
+    let page = if pending.row.factor_id.is_none() { page.with_script(PASSKEYS) } else { page };
     Ok(page.with_status(error.map_or(StatusCode::OK, Error::status)).into_response())
 }
 
-fn ask(methods: &[FactorKind]) -> Markup {
+/// The script of passkeys.
+pub(super) const PASSKEYS: &str = "/assets/passkeys.js";
+
+fn ask(methods: &[FactorKind], next: &str) -> Markup {
     html! {
         @if methods.contains(&FactorKind::Totp) {
             p { "Your password is right. Now type the code that your authenticator app shows, or one of your \
                  recovery codes." }
         } @else {
             p { "Your password is right. Now use your passkey, or type one of your recovery codes." }
+        }
+        @if methods.contains(&FactorKind::Passkey) {
+            div data-passkey="get" hidden {
+                p.alert role="alert" hidden {}
+                div.actions { button type="button" data-next=(next) { "Use a passkey" } }
+                p.or { "or" }
+            }
         }
         form method="post" action="/sign-in/second-factor" {
             (code_field("Code"))

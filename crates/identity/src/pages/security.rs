@@ -10,11 +10,11 @@ use provost_web::pages::{Page, alert};
 use provost_web::{App, Error, Result, Session};
 use serde::Deserialize;
 
-use super::second_factor::{codes_page, set_up};
+use super::second_factor::{PASSKEYS, codes_page, set_up};
 use crate::api::recovery_codes::renew;
 use crate::api::second_factors::{begin_totp, confirm, own_id, remove};
 use crate::mfa::check_fresh;
-use crate::mfa::factors;
+use crate::mfa::{factors, passkeys};
 
 pub(crate) async fn show(State(app): State<App>, parts: Parts) -> Result<Response> {
     match Session::resolve(&app, &parts).await? {
@@ -147,6 +147,14 @@ async fn page(app: &App, session: &Session, error: Option<&Error>) -> Result<Pag
         }
         @if has_password {
             @if is_fresh {
+                @if passkeys::are_possible(app) {
+                    div data-passkey="create" hidden {
+                        p.alert role="alert" hidden {}
+                        label for="passkey-name" { "Name of a new passkey" }
+                        input id="passkey-name" maxlength="100" placeholder="e.g. Laptop";
+                        div.actions { button type="button" data-csrf=(session.csrf_token) { "Add a passkey" } }
+                    }
+                }
                 form method="post" action="/security" {
                     (hidden(session, "add", None))
                     div.actions { button { "Set up an authenticator app" } }
@@ -162,7 +170,7 @@ async fn page(app: &App, session: &Session, error: Option<&Error>) -> Result<Pag
         }
         p { a href="/" { "Back" } }
     };
-    Ok(Page::new("Second factors", body))
+    Ok(Page::new("Second factors", body).with_script(PASSKEYS))
 }
 
 fn kind(kind: FactorKind) -> &'static str {

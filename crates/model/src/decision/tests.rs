@@ -25,8 +25,6 @@ struct Plan {
     default_role: Option<usize>,
     active: bool,
     builtin_role: BuiltinRole,
-    has_password: true,
-    has_second_factor: false,
     in_groups: BTreeSet<usize>,
     has_roles: BTreeSet<usize>,
 }
@@ -97,6 +95,8 @@ impl Plan {
             name: "Ada".into(),
             active: self.active,
             builtin_role: self.builtin_role,
+            has_password: true,
+            has_second_factor: false,
             groups: self.in_groups.iter().map(|slot| ids.groups[*slot]).collect(),
             roles: self.has_roles.iter().map(|slot| ids.roles[*slot]).collect(),
             granted: PermissionSet::NONE,

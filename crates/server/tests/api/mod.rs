@@ -8,6 +8,7 @@ pub(crate) mod stage;
 
 mod access_tokens;
 mod api_keys;
+mod authenticator;
 mod default_role;
 mod deprovisions;
 mod device_logins;
@@ -16,6 +17,7 @@ mod groups;
 mod key_approval;
 mod leaked_secrets;
 mod members;
+mod mfa;
 mod policies;
 mod policy_lookup;
 mod policy_rules;
