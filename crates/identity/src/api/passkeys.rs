@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::second_factors::{SecondFactorBody, may_add, own_id};
+use super::second_factors::{SecondFactorBody, check_may_add, own_id};
 use super::sessions::{SignedIn, signed_in};
 use crate::mfa::{device, passkeys, pending};
 
@@ -20,9 +20,10 @@ use crate::mfa::{device, passkeys, pending};
     responses((status = 200, body = Object), (status = 403, body = ErrorBody), (status = 409, body = ErrorBody)))]
 pub(crate) async fn options(session: Session, State(app): State<App>) -> Result<axum::Json<Value>> {
     let Principal::Member(member) = &session.caller.principal else { unreachable!("a session is a member's") };
-    let mut change = may_add(&app, &session).await?;
-    let asked = passkeys::begin_registration(&mut change, &app, &session.hash, member.id, &member.email).await?;
-    change.commit().await?;
+    let mut tx = app.store.write().await?;
+    check_may_add(&mut tx, &app, &session).await?;
+    let asked = passkeys::begin_registration(&mut tx, &app, &session, member).await?;
+    tx.commit().await?;
     Ok(axum::Json(asked))
 }
 

@@ -110,21 +110,27 @@ pub(crate) async fn create_totp(
 pub(crate) async fn begin_totp(app: &App, session: &Session, called: Option<&str>) -> Result<factors::NewTotp> {
     let called = name("name", called.unwrap_or("Authenticator app"), 100)?;
     let member = own_id(session);
-    let mut change = may_add(app, session).await?;
-    let (ws, now) = (change.workspace_id(), change.at());
-    let id = factors::begin_totp(&mut change, app, ws, member, &called, now).await?;
-    let shown = factors::show_totp(&mut change, app, ws, member, id).await?;
-    change.commit().await?;
+    let (ws, now) = (session.caller.workspace.id, app.store.clock().now());
+    // No change yet: it counts for nothing before it is confirmed.
+    let mut tx = app.store.write().await?;
+    check_may_add(&mut tx, app, session).await?;
+    let id = factors::begin_totp(&mut tx, app, ws, member, &called, now).await?;
+    let shown = factors::show_totp(&mut tx, app, ws, member, id).await?;
+    tx.commit().await?;
     shown.ok_or_else(|| Error::not_found("second factor"))
 }
 
 /// A change in which the session's member may add a factor.
 pub(crate) async fn may_add(app: &App, session: &Session) -> Result<Change> {
     let mut change = session.caller.change(app).await?;
-    let ws = change.workspace_id();
-    let present = factors::check_may_add(&mut change, ws, own_id(session)).await?;
-    check_fresh(session, !present.is_empty(), change.at())?;
+    check_may_add(&mut change, app, session).await?;
     Ok(change)
+}
+
+/// Refuses where the session's member may not add a factor.
+pub(crate) async fn check_may_add(tx: &mut Tx, app: &App, session: &Session) -> Result<()> {
+    let present = factors::check_may_add(tx, session.caller.workspace.id, own_id(session)).await?;
+    check_fresh(session, !present.is_empty(), app.store.clock().now())
 }
 
 /// A code.

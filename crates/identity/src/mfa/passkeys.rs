@@ -5,8 +5,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use http::request::Parts;
 use http::{StatusCode, Uri};
 use jiff::SignedDuration;
-use provost_model::{Email, FactorKind, MemberId, SecondFactorId, TokenHash, WorkspaceId};
-use provost_store::Change;
+use provost_model::{FactorKind, Member, MemberId, SecondFactorId, TokenHash, WorkspaceId};
+use provost_store::Tx;
 use provost_store::tables::second_factors::{self, SecondFactorRow};
 use provost_store::tables::{pending_sign_ins, sessions};
 use provost_web::{App, Error, Result, Session, SessionCookie};
@@ -70,15 +70,10 @@ fn authentication(member: MemberId) -> String {
 }
 
 /// What a new passkey is asked, for a session.
-pub(crate) async fn begin_registration(
-    change: &mut Change,
-    app: &App,
-    session: &TokenHash,
-    member: MemberId,
-    email: &Email,
-) -> Result<Value> {
-    let (ws, now) = (change.workspace_id(), change.at());
-    let present = passkeys(app, &second_factors::list(change, ws, member).await?)?;
+pub(crate) async fn begin_registration(tx: &mut Tx, app: &App, session: &Session, member: &Member) -> Result<Value> {
+    let (ws, now) = (session.caller.workspace.id, app.store.clock().now());
+    let (email, member) = (&member.email, member.id);
+    let present = passkeys(app, &second_factors::list(tx, ws, member).await?)?;
     let present = present.iter().map(|(_, passkey)| passkey.cred_id().clone()).collect();
     // A handle that says nothing to who reads it out of the passkey, and stays the same.
     let hash = digest(&SHA256, format!("{ws} {member}").as_bytes());
@@ -86,7 +81,7 @@ pub(crate) async fn begin_registration(
     let begun = webauthn(app)?.start_passkey_registration(handle, email.as_str(), email.as_str(), Some(present));
     let (challenge, state) = begun.map_err(|error| refused(&error))?;
     let sealed = seal(app, &registration(member), &state);
-    pending_sign_ins::set_challenge(change, session, ws, member, &sealed, now + ANSWER_WITHIN).await?;
+    pending_sign_ins::set_challenge(tx, &session.hash, ws, member, &sealed, now + ANSWER_WITHIN).await?;
     Ok(serde_json::to_value(challenge).expect("a challenge is plain data"))
 }
 
@@ -154,8 +149,7 @@ pub(crate) async fn begin_authentication(app: &App, pending: &Pending) -> Result
         return Err(Error::conflict("no_passkey", "you have no passkey: use a code"));
     }
     let present: Vec<Passkey> = present.into_iter().map(|(_, passkey)| passkey).collect();
-    let (challenge, state) =
-        webauthn(app)?.start_passkey_authentication(&present).map_err(|error| refused(&error))?;
+    let (challenge, state) = webauthn(app)?.start_passkey_authentication(&present).map_err(|error| refused(&error))?;
     let sealed = seal(app, &authentication(member), &state);
     pending_sign_ins::set_challenge(&mut tx, &pending.hash, ws, member, &sealed, now + ANSWER_WITHIN).await?;
     tx.commit().await?;

@@ -18,6 +18,7 @@ mod key_approval;
 mod leaked_secrets;
 mod members;
 mod mfa;
+mod passkeys;
 mod policies;
 mod policy_lookup;
 mod policy_rules;
@@ -41,6 +42,7 @@ mod outage;
 mod pages;
 mod pagination;
 mod streams;
+mod stuffing;
 pub(crate) mod tenants;
 
 use stage::{BOTH, PATIENT, client, play, status};

@@ -27,7 +27,6 @@ async function create(button) {
   const response = {
     attestationObject: encode(made.response.attestationObject),
     clientDataJSON: encode(made.response.clientDataJSON),
-    transports: made.response.getTransports ? made.response.getTransports() : [],
   };
   const credential = { id: made.id, rawId: encode(made.rawId), type: made.type, response, extensions: {} };
   const name = document.getElementById("passkey-name").value.trim() || undefined;
@@ -45,7 +44,7 @@ async function get(button) {
     authenticatorData: encode(authenticatorData),
     clientDataJSON: encode(clientDataJSON),
     signature: encode(signature),
-    userHandle: userHandle && encode(userHandle),
+    userHandle: userHandle ? encode(userHandle) : null,
   };
   const credential = { id: shown.id, rawId: encode(shown.rawId), type: shown.type, response, extensions: {} };
   await call("/api/v1/sessions/passkey", { credential });
