@@ -11,6 +11,12 @@ use super::mfa::{session, try_sign_in};
 use super::{BOTH, PATIENT, status};
 
 const MIA: &str = "mia@acme.example";
+/// Passkeys are bound to a name.
+const URL: &str = "https://provost.example";
+
+async fn start(database: Database) -> Server {
+    Server::start_with(database, &format!("public_url = \"{URL}\"\n{PATIENT}")).await
+}
 
 async fn post(server: &Server, who: &As, path: &str, body: Value) -> Answer {
     server.call(who, Method::POST, path, Some(body)).await
@@ -54,7 +60,7 @@ impl Waiting {
 #[tokio::test]
 async fn a_passkey_is_added_and_signs_in_after_the_password() {
     for database in BOTH {
-        let server = Server::start_with(database, PATIENT).await;
+        let server = start(database).await;
         server.member(MIA).await;
         let mia = server.sign_in(MIA).await;
         let mut laptop = SoftPasskey::new(server.url());
@@ -88,12 +94,12 @@ async fn a_passkey_is_added_and_signs_in_after_the_password() {
 
 #[tokio::test]
 async fn what_is_not_the_passkeys_own_answer_is_refused() {
-    let server = Server::start_with(Database::Sqlite, PATIENT).await;
+    let server = start(Database::Sqlite).await;
     server.member(MIA).await;
     let mia = server.sign_in(MIA).await;
     // Nothing was asked.
     let mut laptop = SoftPasskey::new(server.url());
-    let made_up = json!({ "publicKey": { "rp": { "id": "localhost" }, "challenge": "AAAA",
+    let made_up = json!({ "publicKey": { "rp": { "id": "provost.example" }, "challenge": "AAAA",
         "authenticatorSelection": { "userVerification": "required" } } });
     let body = json!({ "credential": laptop.create(&made_up) });
     assert_eq!(status(&post(&server, &mia, "/api/v1/second-factors/passkeys", body).await), "409 no_challenge");
@@ -135,4 +141,13 @@ async fn what_is_not_the_passkeys_own_answer_is_refused() {
     // Without a password before, nothing is asked at all.
     let nobody = post(&server, &As::Nobody, "/api/v1/sessions/passkey/options", json!({})).await;
     assert_eq!(status(&nobody), "401 sign_in_expired");
+}
+
+#[tokio::test]
+async fn at_an_address_without_a_name_there_are_none() {
+    let server = Server::start_with(Database::Sqlite, PATIENT).await;
+    server.member(MIA).await;
+    let mia = server.sign_in(MIA).await;
+    let refused = post(&server, &mia, "/api/v1/second-factors/passkeys/options", json!({})).await;
+    assert_eq!(status(&refused), "409 passkeys_unavailable");
 }
