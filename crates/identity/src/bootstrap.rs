@@ -8,7 +8,7 @@ use provost_store::tables::links::{self, LinkRow};
 use provost_store::tables::members::MemberRow;
 use provost_store::tables::{
     access_tokens, authorization_codes, device_logins, grants, idempotency_keys, members, oidc_sign_ins,
-    saml_assertions, saml_requests, sessions, workload_identities, workspaces,
+    pending_sign_ins, saml_assertions, saml_requests, second_factors, sessions, workload_identities, workspaces,
 };
 use provost_store::{Change, Result, Store, Touched};
 use provost_web::{Secret, SecretKind, session_limits};
@@ -121,5 +121,7 @@ pub async fn housekeeping(store: &Store) -> Result<()> {
     oidc_sign_ins::delete_expired(&mut tx, now).await?;
     saml_requests::delete_expired(&mut tx, now).await?;
     saml_assertions::delete_expired(&mut tx, now).await?;
+    second_factors::delete_abandoned(&mut tx, now - SignedDuration::from_hours(1)).await?;
+    pending_sign_ins::delete_expired(&mut tx, now).await?;
     tx.commit().await
 }

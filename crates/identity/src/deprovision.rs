@@ -7,7 +7,7 @@ use provost_model::event::{EventType, Target};
 use provost_model::{DeprovisionId, GroupId, LeaverApiKeys, MemberId, Permission, Workspace};
 use provost_store::tables::deprovisions::{self, DeprovisionRow};
 use provost_store::tables::{
-    access_tokens, api_keys, authorization_codes, device_logins, grants, links, members, sessions,
+    access_tokens, api_keys, authorization_codes, device_logins, grants, links, members, pending_sign_ins, sessions,
 };
 use provost_store::{Change, Touched};
 use provost_web::{Result, is_live};
@@ -122,6 +122,7 @@ pub(crate) async fn deprovision(
             item("api_key", &key.id, &key.name);
         }
     }
+    pending_sign_ins::delete_all(change, ws, member).await?;
     ended.links = links::delete_all(change, ws, member, now).await?;
     ended.device_logins = device_logins::delete_all(change, ws, member, now).await?;
     ended.authorization_codes = authorization_codes::expire_all(change, ws, member, now).await?;

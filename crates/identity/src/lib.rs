@@ -4,8 +4,10 @@
 mod api;
 mod bootstrap;
 mod deprovision;
+mod failures;
 mod issuer;
 mod links;
+mod mfa;
 mod pages;
 mod password;
 mod presence;
@@ -33,6 +35,16 @@ pub fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(member_sessions::sign_out))
         .routes(routes!(sign_in_history::list))
         .routes(routes!(sign_in_history::own))
+        .routes(routes!(second_factors::list))
+        .routes(routes!(second_factors::create_totp))
+        .routes(routes!(second_factors::confirm_totp))
+        .routes(routes!(second_factors::delete))
+        .routes(routes!(second_factors::list_of_member, second_factors::reset))
+        .routes(routes!(passkeys::options))
+        .routes(routes!(passkeys::create))
+        .routes(routes!(passkeys::sign_in_options))
+        .routes(routes!(passkeys::sign_in))
+        .routes(routes!(recovery_codes::create))
         .routes(routes!(deprovisions::list))
         .routes(routes!(deprovisions::show))
         .routes(routes!(deprovisions::revoke_api_keys))
@@ -101,10 +113,12 @@ pub fn page_routes() -> Router<App> {
     Router::new()
         .route("/", get(home::show))
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route("/sign-in/second-factor", get(second_factor::show).post(second_factor::submit))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-in/link/{secret}", get(link::show).post(link::submit))
         .route("/setup/{secret}", get(setup::show).post(setup::submit))
         .route("/keys", get(keys::show).post(keys::submit))
+        .route("/security", get(security::show).post(security::submit))
         .route("/sessions", get(sessions::show).post(sessions::submit))
         .route("/codex/device", get(device::show).post(device::submit))
 }

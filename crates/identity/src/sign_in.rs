@@ -1,35 +1,62 @@
 //! Signing in with e-mail and password: for the API and the page alike.
 
-use http::StatusCode;
 use http::request::Parts;
+use http::{HeaderValue, StatusCode};
 use provost_model::event::{Actor, EventType};
-use provost_model::{Email, MemberId, Proof, SignInMethod, WorkspaceId};
+use provost_model::{Email, FactorKind, MemberId, Proof, SignInMethod, WorkspaceId};
 use provost_store::Change;
-use provost_store::tables::{members, sessions};
-use provost_web::{App, Error, Result, SessionCookie, origin};
+use provost_store::tables::{members, second_factors, sessions};
+use provost_web::{App, Error, Result, SessionCookie, SignInOrigin, address, origin};
 use serde_json::json;
 
-use crate::password;
+use crate::failures::{self, Failure};
+use crate::{mfa, password};
 
 /// The same whether the account, the password or the activity is missing: a stranger learns nothing.
 const REFUSED: &str = "the e-mail address or the password is wrong, or the account is suspended";
 
-/// Checks a password and begins a session.
+/// Whose password was right.
+pub(crate) struct Known {
+    pub(crate) workspace_id: WorkspaceId,
+    pub(crate) member_id: MemberId,
+    pub(crate) email: Email,
+}
+
+/// What has begun.
+pub(crate) enum Begun {
+    /// A session: its cookie, and the one by which the browser is known.
+    Session(Box<SessionCookie>, HeaderValue),
+    /// A wait for the second factor: its cookie.
+    Waiting {
+        /// Binds the browser.
+        cookie: HeaderValue,
+        /// How the factor is shown; none where one must be set up first.
+        methods: Vec<FactorKind>,
+    },
+}
+
+/// Checks a password, and goes on.
 pub(crate) async fn sign_in(
     app: &App,
     parts: &Parts,
     email: &str,
     password: &str,
-) -> Result<(MemberId, SessionCookie)> {
+    otp: Option<&str>,
+    next: &str,
+) -> Result<(MemberId, Begun)> {
+    let known = check_password(app, parts, email, password).await?;
+    let begun = go_on(app, parts, &known, SignInMethod::Password, otp, next).await?;
+    Ok((known.member_id, begun))
+}
+
+async fn check_password(app: &App, parts: &Parts, email: &str, password: &str) -> Result<Known> {
     let now = app.store.clock().now();
     let email = Email::try_from(email.to_owned()).map_err(|_| Error::unauthorized(REFUSED))?;
-    let account = format!("account:{}", email.key());
-    let address = format!("address:{}", origin(parts).ip.unwrap_or_default());
-    for key in [&account, &address] {
-        app.sign_ins
-            .try_once(key, now)
-            .map_err(|seconds| Error::too_many("too many tries to sign in: wait a little, then try again", seconds))?;
-    }
+    let device = mfa::device::of(app, parts, &email);
+    let from = SignInOrigin { ip: address(parts), device: device.as_deref() };
+    app.sign_ins
+        .try_password(&email.key(), from, now)
+        .map_err(|seconds| Error::too_many("too many tries to sign in: wait a little, then try again", seconds))?;
     let logins = members::logins(&mut app.store.read().await?, &email).await?;
     if logins.is_empty() {
         password::verify(password, None).await;
@@ -43,10 +70,7 @@ pub(crate) async fn sign_in(
             .workspace(login.workspace_id)
             .is_some_and(|workspace| workspace.settings.may_sign_in_here(login.member_id));
         if matches && login.active && may_sign_in_here {
-            let proof = Proof::by(SignInMethod::Password);
-            let cookie = begin(app, parts, login.workspace_id, login.member_id, &email, proof).await?;
-            app.sign_ins.forgive(&account);
-            return Ok((login.member_id, cookie));
+            return Ok(Known { workspace_id: login.workspace_id, member_id: login.member_id, email });
         }
         let reason = match (matches, login.active) {
             (true, true) => "sso_required",
@@ -54,9 +78,7 @@ pub(crate) async fn sign_in(
             (false, _) if login.password_hash.is_none() => "no_password",
             _ => "wrong_password",
         };
-        let actor = Actor::anonymous(Some(email.to_string()));
-        let details = json!({ "method": "password", "reason": reason });
-        app.store.record(login.workspace_id, EventType::SignInFailed, actor, origin(parts), None, details);
+        failures::record(app, parts, login.workspace_id, Failure { email: &email, method: METHOD, reason });
         if reason == "sso_required" {
             // Who knows the password may know this.
             let message = "this workspace signs in through its identity provider: choose it on the sign-in page";
@@ -66,13 +88,54 @@ pub(crate) async fn sign_in(
     Err(Error::unauthorized(REFUSED))
 }
 
+const METHOD: SignInMethod = SignInMethod::Password;
+
+/// Goes on after the first factor: to a session where that is enough, or where the second came along;
+/// else to a wait for it.
+pub(crate) async fn go_on(
+    app: &App,
+    parts: &Parts,
+    known: &Known,
+    method: SignInMethod,
+    otp: Option<&str>,
+    next: &str,
+) -> Result<Begun> {
+    let Known { workspace_id: ws, member_id: member, email } = known;
+    let mut change = app.store.change(*ws, Actor::member(*member, email), origin(parts)).await?;
+    let factors = second_factors::list(&mut change, *ws, *member).await?;
+    let proof = match otp {
+        _ if factors.is_empty() => Proof::by(method),
+        None => Proof::by(method),
+        Some(otp) => {
+            mfa::pending::count_code(app, *member)?;
+            let Some(factor) = mfa::codes::take(&mut change, app, *member, otp).await? else {
+                let reason = "wrong_second_factor";
+                failures::record(app, parts, *ws, Failure { email, method, reason });
+                return Err(mfa::pending::wrong_code());
+            };
+            Proof::by(method).and(factor)
+        }
+    };
+    let is_enough = app.store.workspace(*ws).is_some_and(|workspace| workspace.settings.is_enough(&proof));
+    if is_enough && (factors.is_empty() || proof.second_factor.is_some()) {
+        let cookie = open(&mut change, app, parts, *member, proof).await?;
+        change.commit().await?;
+        app.sign_ins.forgive(&email.key());
+        return Ok(Begun::Session(Box::new(cookie), mfa::device::remember(app, parts, email)));
+    }
+    // Nothing was written: the wait begins by itself.
+    drop(change);
+    let must_enrol = factors.is_empty();
+    let cookie = mfa::pending::begin(app, parts, *ws, *member, method, next, must_enrol).await?;
+    let methods = if must_enrol { Vec::new() } else { mfa::methods(&factors) };
+    Ok(Begun::Waiting { cookie, methods })
+}
+
 /// A try with an address that nobody has is recorded where there is only one place it can be for.
 fn record_stranger(app: &App, parts: &Parts, email: &Email) {
     let world = app.store.world();
     if let [id] = world.workspaces.keys().copied().collect::<Vec<_>>()[..] {
-        let actor = Actor::anonymous(Some(email.to_string()));
-        let details = json!({ "method": "password", "reason": "unknown_account" });
-        app.store.record(id, EventType::SignInFailed, actor, origin(parts), None, details);
+        failures::record(app, parts, id, Failure { email, method: METHOD, reason: "unknown_account" });
     }
 }
 

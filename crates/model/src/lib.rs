@@ -6,6 +6,7 @@
 
 mod allowed_ips;
 mod clock;
+mod cloud;
 mod credential;
 mod decision;
 mod email;
@@ -26,6 +27,7 @@ mod workspace;
 
 pub use allowed_ips::{AllowedIps, MAX_ALLOWED_IPS};
 pub use clock::Clock;
+pub use cloud::CloudRefusal;
 pub use credential::{AccessToken, ApiKey, ApiKeyStatus, Scope, TokenHash};
 pub use decision::{Decision, Reason};
 pub use email::{Email, InvalidEmail, name_key};

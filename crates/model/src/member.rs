@@ -18,6 +18,10 @@ pub struct Member {
     pub active: bool,
     /// Its built-in role.
     pub builtin_role: BuiltinRole,
+    /// Whether it has a password here, by which it can sign in without an identity provider.
+    pub has_password: bool,
+    /// Whether it has set up a second factor here.
+    pub has_second_factor: bool,
     /// Its groups, sorted.
     pub groups: Arc<[GroupId]>,
     /// The custom roles assigned to it directly, sorted.

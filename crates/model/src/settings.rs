@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{MemberId, Permission, PermissionSet};
+use crate::{MemberId, Permission, PermissionSet, Proof, SignInMethod};
 
 /// The settings of a workspace. A toggle that is on grants its permission to every member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -88,6 +88,13 @@ impl Settings {
     /// than through the workspace's identity provider.
     pub fn may_sign_in_here(&self, member: MemberId) -> bool {
         !self.sso_required || self.break_glass_owner_ids.contains(&member)
+    }
+
+    /// Whether a session may rest on this proof. Where a second factor is required, who signs in here must
+    /// have shown one; an identity provider asks for its own.
+    pub fn is_enough(&self, proof: &Proof) -> bool {
+        let is_strong = proof.second_factor.is_some() || proof.method == SignInMethod::Passkey;
+        !self.require_mfa || proof.connection_id.is_some() || is_strong
     }
 
     /// Each toggle: its name, whether it is on, and the permission that it grants.

@@ -7,7 +7,9 @@ use anyhow::{Context, Result};
 use provost_identity::Presence;
 use provost_model::Clock;
 use provost_store::{MasterKey, Options, Sealer, Store};
-use provost_web::{App, AppParts, IssuerKeys, Keys, LastUse, Metrics, RateLimit, Running, outgoing_client};
+use provost_web::{
+    App, AppParts, IssuerKeys, Keys, LastUse, Metrics, RateLimit, Running, SignInLimits, outgoing_client,
+};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -99,7 +101,7 @@ impl Node {
             upstream_addresses,
             dns_server: config.network.dns_server,
             running: Running::default(),
-            sign_ins: RateLimit::per_minute(per_minute),
+            sign_ins: SignInLimits::per_minute(per_minute),
             guesses: RateLimit::per_minute(per_minute),
             store,
         });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use provost_store::Store;
 
 use crate::limits::{Limits, UpstreamAddresses};
-use crate::{IssuerKeys, Keys, LastUse, Metrics, RateLimit, Running};
+use crate::{IssuerKeys, Keys, LastUse, Metrics, RateLimit, Running, SignInLimits};
 
 /// What every handler may use. Cheap to clone; every clone is the same one.
 #[derive(Clone)]
@@ -37,8 +37,8 @@ pub struct AppParts {
     pub last_use: LastUse,
     /// What runs here, and ends with what its caller may.
     pub running: Running,
-    /// Slows down who guesses passwords, per account and per address.
-    pub sign_ins: RateLimit,
+    /// Slows down who guesses passwords and codes.
+    pub sign_ins: SignInLimits,
     /// Slows down who guesses codes and tokens, per address.
     pub guesses: RateLimit,
 }

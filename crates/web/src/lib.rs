@@ -25,6 +25,7 @@ mod rate_limit;
 mod running;
 mod secret;
 mod session;
+mod sign_in_limits;
 
 pub use answer::{Created, List};
 pub use app::{App, AppParts};
@@ -46,4 +47,5 @@ pub use permit::{Allows, AnyMember, Permit, permits};
 pub use rate_limit::RateLimit;
 pub use running::{Ended, Running, RunningGuard};
 pub use secret::{Secret, SecretKind, Sighting, find_secrets, hash_secret, last4};
-pub use session::{Session, SessionCookie, is_live, session_limits};
+pub use session::{Session, SessionCookie, cookie, is_live, session_limits, set_cookie};
+pub use sign_in_limits::{Origin as SignInOrigin, SignInLimits};

@@ -1,7 +1,6 @@
 //! Members signed in to the pages: a cookie.
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use http::header::COOKIE;
 use http::request::Parts;
 use http::uri::Scheme;
@@ -18,8 +17,8 @@ const NOTE_USE_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 /// The session's cookie: `__Host-` binds it to this host over TLS; a browser on the same machine
 /// over plain HTTP gets the other name.
-const SECURE_NAME: &str = "__Host-provost-session";
-const PLAIN_NAME: &str = "provost-session";
+const NAME: &str = "provost-session";
+const SECURE_PREFIX: &str = "__Host-";
 
 /// A member's session, with what its writes must prove.
 #[derive(Debug, Clone)]
@@ -34,6 +33,8 @@ pub struct Session {
     pub id: SessionId,
     /// How its member proved who they are.
     pub proof: Proof,
+    /// When it began: what it shows of its member is as old.
+    pub began: Timestamp,
 }
 
 /// A session that was just begun.
@@ -65,20 +66,30 @@ impl SessionCookie {
             last_used_at: now,
             expires_at: now + lifetime,
         };
-        let header = cookie(parts, &secret.text, lifetime.as_secs());
+        let header = set_cookie(parts, NAME, &secret.text, lifetime.as_secs());
         Self { header, csrf_token, row: (secret.hash, row) }
     }
 
     /// Takes the cookie away.
     pub fn clear(parts: &Parts) -> HeaderValue {
-        cookie(parts, "", 0)
+        set_cookie(parts, NAME, "", 0)
     }
 }
 
-fn cookie(parts: &Parts, value: &str, seconds: i64) -> HeaderValue {
-    let (name, secure) = if is_tls(parts) { (SECURE_NAME, "; Secure") } else { (PLAIN_NAME, "") };
-    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
-    HeaderValue::try_from(text).expect("a secret is plain ASCII")
+/// A cookie of ours, of plain ASCII, that no script reads: over TLS bound to this host by its name.
+pub fn set_cookie(parts: &Parts, name: &str, value: &str, seconds: i64) -> HeaderValue {
+    let (prefix, secure) = if is_tls(parts) { (SECURE_PREFIX, "; Secure") } else { ("", "") };
+    let text = format!("{prefix}{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
+    HeaderValue::try_from(text).expect("a cookie of ours is plain ASCII")
+}
+
+/// What a browser sends of a cookie of ours.
+pub fn cookie<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
+    let prefix = if is_tls(parts) { SECURE_PREFIX } else { "" };
+    let is_it = |found: &str| found.strip_prefix(prefix) == Some(name);
+    let cookies = parts.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(found, _)| is_it(found)).map(|(_, value)| value).filter(|value| !value.is_empty())
 }
 
 /// Before when sessions of now must have begun, and have been used, to be over by themselves.
@@ -99,19 +110,10 @@ fn is_tls(parts: &Parts) -> bool {
     parts.extensions.get() == Some(&Scheme::HTTPS)
 }
 
-fn read_cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(found, _)| *found == name).map(|(_, value)| value)
-}
-
 impl Session {
     /// The session of a request, if its cookie is good. The member is who they are now.
     pub async fn resolve(app: &App, parts: &Parts) -> Result<Option<Self>, Error> {
-        let name = if is_tls(parts) { SECURE_NAME } else { PLAIN_NAME };
-        let Some(secret) = read_cookie(&parts.headers, name).filter(|secret| !secret.is_empty()) else {
-            return Ok(None);
-        };
+        let Some(secret) = cookie(parts, NAME) else { return Ok(None) };
         let hash = hash_secret(secret);
         let now = app.store.clock().now();
         let Some(row) = sessions::get(&mut app.store.read().await?, &hash).await? else { return Ok(None) };
@@ -126,13 +128,17 @@ impl Session {
         if row.proof.connection_id.is_none() && !workspace.settings.may_sign_in_here(row.member_id) {
             return Ok(None);
         }
+        // So does requiring a second factor, for what rests on a password alone.
+        if !workspace.settings.is_enough(&row.proof) {
+            return Ok(None);
+        }
         if now.duration_since(row.last_used_at) > NOTE_USE_EVERY {
             let mut tx = app.store.write().await?;
             sessions::set_last_used(&mut tx, &hash, now).await?;
             tx.commit().await?;
         }
         let caller = Caller { workspace, principal: Principal::Member(member), origin: origin(parts) };
-        Ok(Some(Self { caller, hash, csrf_token: row.csrf_token, id: row.id, proof: row.proof }))
+        Ok(Some(Self { caller, hash, csrf_token: row.csrf_token, id: row.id, proof: row.proof, began: row.created_at }))
     }
 
     /// The session of a request to the API, whose writes carry the CSRF token in their header.

@@ -15,7 +15,8 @@ use provost_store::{MasterKey, Options, Sealer, Store, Touched, ledger};
 use provost_testkit::upstream::Upstream;
 use provost_web::limits::{Limits, UpstreamAddresses};
 use provost_web::{
-    AccessClaims, App, AppParts, IssuerKeys, Keys, LastUse, Metrics, RateLimit, Running, Secret, door, outgoing_client,
+    AccessClaims, App, AppParts, IssuerKeys, Keys, LastUse, Metrics, RateLimit, Running, Secret, SignInLimits, door,
+    outgoing_client,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -64,7 +65,7 @@ impl TestApp {
             upstream_addresses: addresses,
             dns_server: None,
             running: Running::default(),
-            sign_ins: RateLimit::per_minute(10),
+            sign_ins: SignInLimits::per_minute(10),
             guesses: RateLimit::per_minute(10),
         });
         let (admin, _) = admin_routes().split_for_parts();

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use provost_model::event::{EventType, Target};
 use provost_model::{GrantId, InvalidId, MemberId, Permission, SessionId};
 use provost_store::tables::sessions::{self, AnySession};
-use provost_store::tables::{authorization_codes, device_logins, grants, links, members};
+use provost_store::tables::{authorization_codes, device_logins, grants, links, members, pending_sign_ins};
 use provost_store::{Change, Touched};
 use provost_web::{
     AnyMember, App, Caller, Error, ErrorBody, List, ListQuery, PathId, Permit, Principal, Query, Result, Session,
@@ -207,6 +207,7 @@ pub(crate) async fn end_everywhere(app: &App, caller: &Caller, id: MemberId) -> 
     }
     // Whatever is about to become a session.
     links::delete_all(&mut change, ws, id, now).await?;
+    pending_sign_ins::delete_all(&mut change, ws, id).await?;
     device_logins::delete_all(&mut change, ws, id, now).await?;
     authorization_codes::expire_all(&mut change, ws, id, now).await?;
     let client_sessions = ended.iter().filter(|grant| grant.expires_at > now).count();

@@ -25,6 +25,7 @@ pub(crate) async fn show(State(app): State<App>, parts: Parts) -> Result<Respons
         }
         p { a href="/codex/device" { "Sign in a device with its code" } }
         p { a href="/keys" { "API keys" } }
+        p { a href="/security" { "Second factors" } }
         p { a href="/sessions" { "Where you are signed in" } }
         form method="post" action="/sign-out" {
             input type="hidden" name="csrf_token" value=(session.csrf_token);

@@ -7,14 +7,15 @@ use http::StatusCode;
 use http::request::Parts;
 use maud::html;
 use provost_model::event::{Actor, EventType, Target};
-use provost_model::{Email, MemberId, Proof, SignInMethod, WorkspaceId};
+use provost_model::{Email, MemberId, SignInMethod, WorkspaceId};
+use provost_store::Touched;
 use provost_store::tables::{links, members};
 use provost_web::pages::{Page, alert};
 use provost_web::{App, Error, Result, hash_secret, origin};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::redirect_with;
+use crate::sign_in::Known;
 use crate::{password, sign_in};
 
 pub(crate) async fn show(State(app): State<App>, Path(secret): Path<String>) -> Result<Response> {
@@ -47,10 +48,13 @@ pub(crate) async fn submit(
         return Ok(used_up());
     }
     members::set_password(&mut change, ws, member, &hashed).await?;
+    change.touch(Touched::Member(member));
     change.record(EventType::MemberJoined, Target::new("member", member, email.as_str()), json!({}));
     change.commit().await?;
-    let cookie = sign_in::begin(&app, &parts, ws, member, &email, Proof::by(SignInMethod::Link)).await?;
-    Ok(redirect_with("/", cookie.header))
+    // A link stands for a password, and for no more: a second factor is asked as ever.
+    let known = Known { workspace_id: ws, member_id: member, email };
+    let begun = sign_in::go_on(&app, &parts, &known, SignInMethod::Link, None, "/").await?;
+    Ok(super::sign_in::arrived(begun, "/"))
 }
 
 /// The member whom a link is for, if it still works and they are not suspended.

@@ -4,6 +4,8 @@ pub(crate) mod device;
 pub(crate) mod home;
 pub(crate) mod keys;
 pub(crate) mod link;
+pub(crate) mod second_factor;
+pub(crate) mod security;
 pub(crate) mod sessions;
 pub(crate) mod setup;
 pub(crate) mod sign_in;

@@ -1,7 +1,8 @@
 //! `/sign-in`, `/sign-out`.
 
 use axum::extract::{Form, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
+use http::header::SET_COOKIE;
 use http::request::Parts;
 use maud::html;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -12,7 +13,7 @@ use serde::Deserialize;
 
 use super::{redirect_with, safe_next};
 use crate::api::sessions;
-use crate::sign_in;
+use crate::sign_in::{self, Begun};
 
 #[derive(Deserialize)]
 pub(crate) struct Next {
@@ -38,13 +39,24 @@ pub(crate) struct Fields {
 /// to, and `SameSite` keeps the cookie of a session that is there from being sent along.
 pub(crate) async fn submit(State(app): State<App>, parts: Parts, Form(fields): Form<Fields>) -> Result<Response> {
     let next = safe_next(fields.next.as_deref());
-    Ok(match sign_in::sign_in(&app, &parts, &fields.email, &fields.password).await {
-        Ok((_, cookie)) => redirect_with(next, cookie.header),
+    Ok(match sign_in::sign_in(&app, &parts, &fields.email, &fields.password, None, next).await {
+        Ok((_, begun)) => arrived(begun, next),
         Err(error) => {
             let page = page(&app, next, &fields.email, Some(error.message())).await?;
             page.with_status(error.status()).into_response()
         }
     })
+}
+
+/// Where a browser goes whose password was right: on, or to its second factor.
+pub(crate) fn arrived(begun: Begun, next: &str) -> Response {
+    match begun {
+        Begun::Session(cookie, device) => {
+            let cookies = AppendHeaders([(SET_COOKIE, cookie.header), (SET_COOKIE, device)]);
+            (cookies, Redirect::to(next)).into_response()
+        }
+        Begun::Waiting { cookie, .. } => redirect_with("/sign-in/second-factor", cookie),
+    }
 }
 
 #[derive(Deserialize)]

@@ -95,6 +95,8 @@ impl Plan {
             name: "Ada".into(),
             active: self.active,
             builtin_role: self.builtin_role,
+            has_password: true,
+            has_second_factor: false,
             groups: self.in_groups.iter().map(|slot| ids.groups[*slot]).collect(),
             roles: self.has_roles.iter().map(|slot| ids.roles[*slot]).collect(),
             granted: PermissionSet::NONE,

@@ -54,6 +54,8 @@ impl House {
             name: "".into(),
             active: true,
             builtin_role: Default::default(),
+            has_password: true,
+            has_second_factor: false,
             groups: groups.into(),
             roles: [].into(),
             granted: PermissionSet::NONE,

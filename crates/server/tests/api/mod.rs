@@ -8,6 +8,7 @@ pub(crate) mod stage;
 
 mod access_tokens;
 mod api_keys;
+mod authenticator;
 mod default_role;
 mod deprovisions;
 mod device_logins;
@@ -16,6 +17,8 @@ mod groups;
 mod key_approval;
 mod leaked_secrets;
 mod members;
+mod mfa;
+mod passkeys;
 mod policies;
 mod policy_lookup;
 mod policy_rules;
@@ -39,6 +42,7 @@ mod outage;
 mod pages;
 mod pagination;
 mod streams;
+mod stuffing;
 pub(crate) mod tenants;
 
 pub(crate) use stage::PATIENT;

@@ -182,7 +182,10 @@ pub(crate) async fn load_all(tx: &mut Tx, ws: WorkspaceId) -> Result<Vec<Member>
         FROM roles r WHERE r.workspace_id = $1";
     let mut roles = HashMap::new();
     tx.each(sql, vec![ws.into()], |row| collect::<RoleId>(&row, &mut roles)).await?;
-    let sql = "SELECT id, email, name, active, builtin_role FROM members WHERE workspace_id = $1";
+    let sql = "SELECT id, email, name, active, builtin_role, password_hash IS NOT NULL AS has_password,
+            EXISTS (SELECT 1 FROM second_factors f WHERE f.member_id = members.id AND f.confirmed_at IS NOT NULL)
+                AS has_second_factor
+        FROM members WHERE workspace_id = $1";
     let mut members = Vec::new();
     let member = |row: Row| {
         let id = row.parse("id")?;
@@ -207,7 +210,10 @@ fn collect<T: Copy + FromStr<Err: ToString>>(row: &Row, of: &mut HashMap<MemberI
 /// These members, those that there are, for the snapshot.
 pub(crate) async fn load_many(tx: &mut Tx, ws: WorkspaceId, ids: &[MemberId]) -> Result<HashMap<MemberId, Member>> {
     let keys: Vec<Arg> = ids.iter().map(|id| (*id).into()).collect();
-    let sql = "SELECT id, email, name, active, builtin_role FROM members WHERE workspace_id = $1 AND id IN ($keys)";
+    let sql = "SELECT id, email, name, active, builtin_role, password_hash IS NOT NULL AS has_password,
+            EXISTS (SELECT 1 FROM second_factors f WHERE f.member_id = members.id AND f.confirmed_at IS NOT NULL)
+                AS has_second_factor
+        FROM members WHERE workspace_id = $1 AND id IN ($keys)";
     let rows = tx.rows_in(sql, &[ws.into()], &keys).await?;
     let mut groups: HashMap<MemberId, Vec<GroupId>> = HashMap::new();
     for row in
@@ -236,6 +242,8 @@ fn snapshot(row: &Row, id: MemberId, mut groups: Vec<GroupId>, mut roles: Vec<Ro
         name: Arc::from(row.text("name")?),
         active: row.bool("active")?,
         builtin_role: row.parse("builtin_role")?,
+        has_password: row.bool("has_password")?,
+        has_second_factor: row.bool("has_second_factor")?,
         groups: groups.into(),
         roles: roles.into(),
         granted: PermissionSet::NONE,

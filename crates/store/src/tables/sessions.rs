@@ -1,7 +1,7 @@
 //! Members signed in to the pages and the admin API with a cookie.
 
 use jiff::Timestamp;
-use provost_model::{MemberId, Proof, SessionId, TokenHash, WorkspaceId};
+use provost_model::{FactorKind, MemberId, Proof, SessionId, TokenHash, WorkspaceId};
 
 use super::Page;
 use crate::Result;
@@ -84,6 +84,13 @@ fn read(row: &Row) -> Result<SessionRow> {
 /// Notes that a session was used.
 pub async fn set_last_used(tx: &mut Tx, hash: &TokenHash, at: Timestamp) -> Result<()> {
     tx.execute("UPDATE sessions SET last_used_at = $2 WHERE hash = $1", [hash.into(), at.into()]).await?;
+    Ok(())
+}
+
+/// Notes that the member of a session has shown a second factor since.
+pub async fn set_second_factor(tx: &mut Tx, hash: &TokenHash, factor: FactorKind) -> Result<()> {
+    let sql = "UPDATE sessions SET second_factor = $2 WHERE hash = $1";
+    tx.execute(sql, [hash.into(), factor.as_str().into()]).await?;
     Ok(())
 }
 

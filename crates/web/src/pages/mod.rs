@@ -10,8 +10,14 @@ use maud::{DOCTYPE, Markup, html};
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; \
      form-action 'self' http://127.0.0.1:* http://localhost:*";
 
+/// What a page with our own script may do besides: run it, and let it call us.
+const POLICY_WITH_SCRIPT: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; \
+     connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; \
+     form-action 'self' http://127.0.0.1:* http://localhost:*";
+
 /// A page.
 pub struct Page {
+    script: Option<&'static str>,
     status: StatusCode,
     title: String,
     body: Markup,
@@ -20,7 +26,13 @@ pub struct Page {
 impl Page {
     /// A page with this title; it is also its heading.
     pub fn new(title: &str, body: Markup) -> Self {
-        Self { status: StatusCode::OK, title: title.to_owned(), body }
+        Self { script: None, status: StatusCode::OK, title: title.to_owned(), body }
+    }
+
+    /// With a script of ours, by its path; everything else must work without it.
+    #[must_use]
+    pub fn with_script(self, path: &'static str) -> Self {
+        Self { script: Some(path), ..self }
     }
 
     /// With another status.
@@ -42,6 +54,7 @@ impl IntoResponse for Page {
                     title { (self.title) " · Provost" }
                     link rel="icon" type="image/svg+xml" href="/assets/icon.svg";
                     link rel="stylesheet" href="/assets/site.css";
+                    @if let Some(script) = self.script { script src=(script) defer {} }
                 }
                 body {
                     main {
@@ -52,8 +65,9 @@ impl IntoResponse for Page {
                 }
             }
         };
+        let policy = if self.script.is_some() { POLICY_WITH_SCRIPT } else { POLICY };
         let headers = [
-            (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+            (CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy)),
             (CACHE_CONTROL, HeaderValue::from_static("no-store")),
             (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
         ];
@@ -69,6 +83,11 @@ pub fn alert(message: Option<&str>) -> Markup {
 /// `GET /assets/site.css`.
 pub async fn style_sheet() -> impl IntoResponse {
     asset("text/css; charset=utf-8", include_str!("site.css"))
+}
+
+/// `GET /assets/passkeys.js`.
+pub async fn passkeys_script() -> impl IntoResponse {
+    asset("text/javascript; charset=utf-8", include_str!("passkeys.js"))
 }
 
 /// `GET /assets/icon.svg`.
