@@ -110,6 +110,7 @@ fn unknown(path: &str) -> String {
             (part, "upstreams") if part.starts_with('{') => "up_",
             (part, "access-tokens") if part.starts_with('{') => "atk_",
             (part, "workload-identities") if part.starts_with('{') => "wid_",
+            (part, "second-factors" | "totp") if part.starts_with('{') => "mfa_",
             (part, "api-keys") if part.starts_with('{') => "key_",
             (part, before) => {
                 assert!(!part.starts_with('{'), "say here which kind of id stands behind {before} in {path}");
