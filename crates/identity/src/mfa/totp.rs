@@ -5,8 +5,8 @@ use aws_lc_rs::hmac::{HMAC_SHA1_FOR_LEGACY_USE_ONLY, Key, sign};
 use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use provost_web::Error;
-use qrcode::QrCode;
 use qrcode::render::svg;
+use qrcode::{EcLevel, QrCode};
 
 /// Seconds for which one code is good (RFC 6238 §4.1).
 const STEP_SECONDS: i64 = 30;
@@ -75,7 +75,8 @@ pub(crate) fn uri(secret: &[u8], issuer: &str, account: &str) -> String {
 
 /// A URI as a QR code, black on white whatever the page's colours: scanners want it so.
 pub(crate) fn qr_svg(uri: &str) -> Result<String, Error> {
-    let code = QrCode::new(uri).map_err(|_| {
+    // On a screen nothing is torn: the least correction makes the largest squares.
+    let code = QrCode::with_error_correction_level(uri, EcLevel::L).map_err(|_| {
         Error::conflict("name_too_long", "the name of the workspace and your address are too long for a QR code")
     })?;
     let image = code

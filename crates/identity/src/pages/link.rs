@@ -9,7 +9,7 @@ use maud::html;
 use provost_model::event::{Actor, EventType, Target};
 use provost_model::{Email, MemberId, SignInMethod, WorkspaceId};
 use provost_store::Touched;
-use provost_store::tables::{links, members};
+use provost_store::tables::{links, members, pending_sign_ins};
 use provost_web::pages::{Page, alert};
 use provost_web::{App, Error, Result, hash_secret, origin};
 use serde::Deserialize;
@@ -48,6 +48,8 @@ pub(crate) async fn submit(
         return Ok(used_up());
     }
     members::set_password(&mut change, ws, member, &hashed).await?;
+    // Whoever waits with the password of before waits in vain.
+    pending_sign_ins::delete_all(&mut change, ws, member).await?;
     change.touch(Touched::Member(member));
     change.record(EventType::MemberJoined, Target::new("member", member, email.as_str()), json!({}));
     change.commit().await?;

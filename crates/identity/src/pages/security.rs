@@ -136,7 +136,11 @@ async fn page(app: &App, session: &Session, error: Option<&Error>) -> Result<Pag
         @if !rows.is_empty() {
             section {
                 h2 { "Recovery codes" }
-                p { (left) " left." }
+                @if left == 0 {
+                    p { "You have none. Make some now: without them, who loses the second factor needs an admin." }
+                } @else {
+                    p { (left) " left." }
+                }
                 @if is_fresh {
                     form method="post" action="/security" {
                         (hidden(session, "recovery", None))

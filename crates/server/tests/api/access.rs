@@ -112,6 +112,7 @@ fn unknown(path: &str) -> String {
             (part, "workload-identities") if part.starts_with('{') => "wid_",
             (part, "connections") if part.starts_with('{') => "conn_",
             (part, "domains") if part.starts_with('{') => "dom_",
+            (part, "second-factors" | "totp") if part.starts_with('{') => "mfa_",
             (part, "api-keys") if part.starts_with('{') => "key_",
             (part, before) => {
                 assert!(!part.starts_with('{'), "say here which kind of id stands behind {before} in {path}");
