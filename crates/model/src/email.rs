@@ -40,8 +40,21 @@ impl Email {
 /// The form in which names and addresses are compared for uniqueness: NFKC, lower case, trimmed,
 /// runs of white space made one space.
 pub fn name_key(name: &str) -> String {
-    let folded: String = name.nfkc().flat_map(char::to_lowercase).nfkc().collect();
-    folded.split_whitespace().collect::<Vec<_>>().join(" ")
+    // Most are ASCII, of which NFKC leaves everything as it is.
+    let folded: String = match name.is_ascii() {
+        true => name.to_ascii_lowercase(),
+        false => folded(name),
+    };
+    let mut words = folded.split_whitespace();
+    let first = words.next().unwrap_or_default();
+    if first.len() == folded.len() {
+        return folded;
+    }
+    words.fold(first.to_owned(), |key, word| key + " " + word)
+}
+
+fn folded(name: &str) -> String {
+    name.nfkc().flat_map(char::to_lowercase).nfkc().collect()
 }
 
 impl TryFrom<String> for Email {
@@ -59,7 +72,11 @@ impl TryFrom<String> for Email {
             && text.len() <= MAX_BYTES
             && local.chars().all(clean)
             && domain.chars().all(|c| clean(c) && (c.is_alphanumeric() || c == '.' || c == '-'));
-        if plausible { Ok(Self(text.nfc().collect::<String>().into())) } else { Err(InvalidEmail) }
+        if plausible {
+            Ok(Self(if text.is_ascii() { text.into() } else { text.nfc().collect::<String>().into() }))
+        } else {
+            Err(InvalidEmail)
+        }
     }
 }
 

@@ -165,7 +165,7 @@ impl Change {
         ledger::append(&mut self.tx, self.workspace_id, &self.events).await?;
         if !self.touched.is_empty() && matches!(self.tx, Tx::Postgres(_)) {
             // Other nodes listen; the version poll stands behind it.
-            self.tx.rows("SELECT pg_notify('provost_changes', $1)", [self.workspace_id.into()]).await?;
+            self.tx.rows("SELECT pg_notify('provost_changes', $1)", [self.store.name().into()]).await?;
         }
         // Read here, where what was written is at hand; shown when it is committed.
         let next = match self.touched.is_empty() {

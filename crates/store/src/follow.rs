@@ -17,11 +17,11 @@ const POLL: Duration = Duration::from_millis(400);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Keeps the snapshots up to date until the store is closed or gone.
-pub(crate) async fn follow(db: Db, store: Weak<Inner>) {
+pub(crate) async fn follow(db: Db, store: Weak<Inner>, own: String) {
     let called = Notify::new();
     // Both in one task: when the store is gone, so is the listener and its connection.
     tokio::select! {
-        () = listen(&db, &called) => {}
+        () = listen(&db, &called, &own) => {}
         () = refresh(&store, &called) => {}
     }
 }
@@ -36,8 +36,10 @@ async fn refresh(store: &Weak<Inner>, called: &Notify) {
     }
 }
 
-/// Passes on what PostgreSQL calls out. Never ends: a lost connection is made anew.
-async fn listen(db: &Db, called: &Notify) {
+/// Passes on what PostgreSQL calls out, but for what this store (`own`) called out itself: it shows its
+/// changes when they are committed, and to read them once more at the same moment would only be in its
+/// way. Never ends: a lost connection is made anew.
+async fn listen(db: &Db, called: &Notify, own: &str) {
     let Db::Postgres(pool) = db else { return std::future::pending().await };
     // Its own connection: one of the store's pool would be missing there for good.
     let pool = PgPoolOptions::new()
@@ -50,10 +52,15 @@ async fn listen(db: &Db, called: &Notify) {
             && listener.listen(CHANNEL).await.is_ok()
         {
             called.notify_one();
-            while let Ok(Some(_)) = listener.try_recv().await {
+            while let Ok(Some(call)) = listener.try_recv().await {
                 // Many calls at once want one look.
-                while listener.next_buffered().is_some() {}
-                called.notify_one();
+                let mut is_foreign = call.payload() != own;
+                while let Some(call) = listener.next_buffered() {
+                    is_foreign |= call.payload() != own;
+                }
+                if is_foreign {
+                    called.notify_one();
+                }
             }
         }
         tokio::time::sleep(PAUSE).await;

@@ -14,6 +14,7 @@ use crate::db::{Db, Tx};
 use crate::follow::follow;
 use crate::migrate::migrate;
 use crate::recorder::Recorder;
+use crate::seal::random;
 use crate::{Error, Result, Sealer, refresh, tables};
 
 /// How a store is opened.
@@ -43,6 +44,8 @@ pub struct Store {
 
 pub(crate) struct Inner {
     pub(crate) db: Db,
+    /// What it goes by among the stores on one database.
+    name: String,
     clock: Clock,
     sealer: Sealer,
     world: ArcSwap<World>,
@@ -60,8 +63,10 @@ impl Store {
         let db = Db::open(&options.database_url, options.connections).await?;
         migrate(&db, options.clock.now()).await?;
         let recorder = Recorder::start(db.clone(), options.clock.clone());
+        let name: String = random::<8>().iter().map(|byte| format!("{byte:02x}")).collect();
         let inner = Inner {
             db,
+            name: name.clone(),
             clock: options.clock,
             sealer: options.sealer,
             world: ArcSwap::default(),
@@ -72,7 +77,7 @@ impl Store {
         };
         let store = Self { inner: Arc::new(inner) };
         store.refresh().await?;
-        tokio::spawn(follow(store.inner.db.clone(), Arc::downgrade(&store.inner)));
+        tokio::spawn(follow(store.inner.db.clone(), Arc::downgrade(&store.inner), name));
         Ok(store)
     }
 
@@ -109,6 +114,11 @@ impl Store {
     /// How many events wait to be written.
     pub fn backlog(&self) -> usize {
         self.inner.recorder.backlog()
+    }
+
+    /// What this store goes by when it calls out its changes to others on the same database.
+    pub(crate) fn name(&self) -> &str {
+        &self.inner.name
     }
 
     /// A transaction that reads.

@@ -6,6 +6,7 @@
 //! and an ORM is not used since SQL that both speak needs no second language (ARCHITECTURE.md).
 
 mod arg;
+mod column;
 mod many;
 mod row;
 mod tx;

@@ -5,6 +5,7 @@ use futures_util::TryStreamExt;
 use sqlx::query::Query;
 use sqlx::{Database, Encode, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
 
+use super::column::Column;
 use super::{Arg, Row};
 use crate::{Error, Result};
 
@@ -51,6 +52,25 @@ impl Tx {
     /// [`Tx::rows`] with a text made here.
     pub(super) fn rows_sql(&mut self, sql: SqlStr, args: Vec<Arg>) -> Answer<'_, Vec<Row>> {
         Box::pin(self.rows_with(sql, args))
+    }
+
+    /// Runs a statement of PostgreSQL about arrays.
+    pub(super) fn execute_columns(&mut self, sql: SqlStr, columns: Vec<Column>) -> Answer<'_, u64> {
+        Box::pin(async move {
+            let Self::Postgres(tx) = self else { return Err(no_arrays()) };
+            let query = columns.into_iter().fold(sqlx::query(sql), |query, column| column.bind(query));
+            Ok(soon(query.execute(&mut **tx)).await?.rows_affected())
+        })
+    }
+
+    /// All rows that a statement of PostgreSQL answers about arrays, which come after the other arguments.
+    pub(super) fn rows_columns(&mut self, sql: SqlStr, args: Vec<Arg>, columns: Vec<Column>) -> Answer<'_, Vec<Row>> {
+        Box::pin(async move {
+            let Self::Postgres(tx) = self else { return Err(no_arrays()) };
+            let query = columns.into_iter().fold(bind(sqlx::query(sql), args), |query, column| column.bind(query));
+            let rows = soon(query.fetch_all(&mut **tx)).await?;
+            Ok(rows.into_iter().map(Row::Postgres).collect())
+        })
     }
 
     async fn execute_with(&mut self, sql: SqlStr, args: Vec<Arg>) -> Result<u64> {
@@ -123,6 +143,10 @@ impl Tx {
         }
         Ok(())
     }
+}
+
+fn no_arrays() -> Error {
+    Error::Database("SQLite has no arrays".to_owned())
 }
 
 async fn soon<T>(answer: impl Future<Output = sqlx::Result<T>>) -> Result<T> {

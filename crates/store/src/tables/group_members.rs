@@ -67,8 +67,8 @@ pub async fn replace(tx: &mut Tx, ws: WorkspaceId, id: GroupId, members: &[Membe
 /// Which of these members are in the group.
 pub async fn among(tx: &mut Tx, ws: WorkspaceId, id: GroupId, members: &[MemberId]) -> Result<Vec<MemberId>> {
     let sql = "SELECT member_id FROM group_members
-        WHERE workspace_id = $1 AND group_id = $2 AND member_id IN ($keys)";
-    ids(&tx.rows_in(sql, &[ws.into(), id.into()], &keys(members)).await?)
+        WHERE workspace_id = $1 AND group_id = $2 AND member_id = $key";
+    ids(&tx.rows_for(sql, &[ws.into(), id.into()], &keys(members)).await?)
 }
 
 /// How many members a group has. Reads them all.
@@ -102,9 +102,9 @@ pub async fn groups_of(
     members: &[MemberId],
 ) -> Result<HashMap<MemberId, Vec<(GroupId, String)>>> {
     let sql = "SELECT m.member_id, g.id, g.name FROM group_members m JOIN groups g ON g.id = m.group_id
-        WHERE m.workspace_id = $1 AND g.source = 'scim' AND m.member_id IN ($keys) ORDER BY g.id";
+        WHERE m.workspace_id = $1 AND g.source = 'scim' AND m.member_id = $key ORDER BY g.id";
     let mut groups: HashMap<MemberId, Vec<(GroupId, String)>> = HashMap::new();
-    for row in tx.rows_in(sql, &[ws.into()], &keys(members)).await? {
+    for row in tx.rows_for(sql, &[ws.into()], &keys(members)).await? {
         groups.entry(row.parse("member_id")?).or_default().push((row.parse("id")?, row.text("name")?));
     }
     Ok(groups)

@@ -213,16 +213,14 @@ pub(crate) async fn load_many(tx: &mut Tx, ws: WorkspaceId, ids: &[MemberId]) ->
     let sql = "SELECT id, email, name, active, builtin_role, password_hash IS NOT NULL AS has_password,
             EXISTS (SELECT 1 FROM second_factors f WHERE f.member_id = members.id AND f.confirmed_at IS NOT NULL)
                 AS has_second_factor
-        FROM members WHERE workspace_id = $1 AND id IN ($keys)";
-    let rows = tx.rows_in(sql, &[ws.into()], &keys).await?;
+        FROM members WHERE workspace_id = $1 AND id = $key";
+    let rows = tx.rows_for(sql, &[ws.into()], &keys).await?;
     let mut groups: HashMap<MemberId, Vec<GroupId>> = HashMap::new();
-    for row in
-        tx.rows_in("SELECT member_id, group_id FROM group_members WHERE member_id IN ($keys)", &[], &keys).await?
-    {
+    for row in tx.rows_for("SELECT member_id, group_id FROM group_members WHERE member_id = $key", &[], &keys).await? {
         groups.entry(row.parse("member_id")?).or_default().push(row.parse("group_id")?);
     }
     let mut roles: HashMap<MemberId, Vec<RoleId>> = HashMap::new();
-    for row in tx.rows_in("SELECT member_id, role_id FROM role_members WHERE member_id IN ($keys)", &[], &keys).await? {
+    for row in tx.rows_for("SELECT member_id, role_id FROM role_members WHERE member_id = $key", &[], &keys).await? {
         roles.entry(row.parse("member_id")?).or_default().push(row.parse("role_id")?);
     }
     let member = |row: &Row| {

@@ -85,9 +85,9 @@ pub async fn get(tx: &mut Tx, ws: WorkspaceId, id: GroupId) -> Result<Option<Sci
 
 /// These groups, those that there are, by id.
 pub async fn get_many(tx: &mut Tx, ws: WorkspaceId, ids: &[GroupId]) -> Result<HashMap<GroupId, ScimGroupRow>> {
-    let sql = "SELECT * FROM groups WHERE workspace_id = $1 AND id IN ($keys)";
+    let sql = "SELECT * FROM groups WHERE workspace_id = $1 AND id = $key";
     let keys: Vec<Arg> = ids.iter().map(|id| (*id).into()).collect();
-    let rows = tx.rows_in(sql, &[ws.into()], &keys).await?;
+    let rows = tx.rows_for(sql, &[ws.into()], &keys).await?;
     rows.iter().map(|row| read(row).map(|group| (group.id, group))).collect()
 }
 
@@ -99,9 +99,9 @@ pub async fn get_by_name(tx: &mut Tx, ws: WorkspaceId, name: &str) -> Result<Opt
 
 /// Which of these names, given as their keys ([`name_key`]), are taken, and by whom.
 pub async fn taken(tx: &mut Tx, ws: WorkspaceId, names: &[String]) -> Result<HashMap<String, GroupId>> {
-    let sql = "SELECT id, name_key FROM groups WHERE workspace_id = $1 AND name_key IN ($keys)";
+    let sql = "SELECT id, name_key FROM groups WHERE workspace_id = $1 AND name_key = $key";
     let keys: Vec<Arg> = names.iter().map(|name| name.as_str().into()).collect();
-    let rows = tx.rows_in(sql, &[ws.into()], &keys).await?;
+    let rows = tx.rows_for(sql, &[ws.into()], &keys).await?;
     rows.iter().map(|row| Ok((row.text("name_key")?, row.parse("id")?))).collect()
 }
 

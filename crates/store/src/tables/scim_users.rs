@@ -94,8 +94,8 @@ pub async fn get(tx: &mut Tx, ws: WorkspaceId, id: MemberId) -> Result<Option<Sc
 
 /// These users, those that there are, by id.
 pub async fn get_many(tx: &mut Tx, ws: WorkspaceId, ids: &[MemberId]) -> Result<HashMap<MemberId, ScimUserRow>> {
-    let sql = "SELECT * FROM members WHERE workspace_id = $1 AND id IN ($keys)";
-    let rows = tx.rows_in(sql, &[ws.into()], &keys(ids)).await?;
+    let sql = "SELECT * FROM members WHERE workspace_id = $1 AND id = $key";
+    let rows = tx.rows_for(sql, &[ws.into()], &keys(ids)).await?;
     rows.iter().map(|row| read(row).map(|user| (user.member.id, user))).collect()
 }
 
@@ -146,12 +146,12 @@ pub async fn count(tx: &mut Tx, ws: WorkspaceId) -> Result<i64> {
 /// [`Email::key`]).
 pub async fn taken(tx: &mut Tx, ws: WorkspaceId, user_names: &[String], emails: &[String]) -> Result<Taken> {
     let mut taken = Taken::default();
-    let sql = "SELECT id, user_key FROM members WHERE workspace_id = $1 AND user_key IN ($keys)";
-    for row in tx.rows_in(sql, &[ws.into()], &keys(user_names)).await? {
+    let sql = "SELECT id, user_key FROM members WHERE workspace_id = $1 AND user_key = $key";
+    for row in tx.rows_for(sql, &[ws.into()], &keys(user_names)).await? {
         taken.user_names.insert(row.text("user_key")?, row.parse("id")?);
     }
-    let sql = "SELECT id, email_key FROM members WHERE workspace_id = $1 AND email_key IN ($keys)";
-    for row in tx.rows_in(sql, &[ws.into()], &keys(emails)).await? {
+    let sql = "SELECT id, email_key FROM members WHERE workspace_id = $1 AND email_key = $key";
+    for row in tx.rows_for(sql, &[ws.into()], &keys(emails)).await? {
         taken.emails.insert(row.text("email_key")?, row.parse("id")?);
     }
     Ok(taken)
@@ -159,8 +159,8 @@ pub async fn taken(tx: &mut Tx, ws: WorkspaceId, user_names: &[String], emails: 
 
 /// The user names of these members, those that there are.
 pub async fn user_names(tx: &mut Tx, ws: WorkspaceId, ids: &[MemberId]) -> Result<HashMap<MemberId, String>> {
-    let sql = "SELECT id, user_name FROM members WHERE workspace_id = $1 AND id IN ($keys)";
-    let rows = tx.rows_in(sql, &[ws.into()], &keys(ids)).await?;
+    let sql = "SELECT id, user_name FROM members WHERE workspace_id = $1 AND id = $key";
+    let rows = tx.rows_for(sql, &[ws.into()], &keys(ids)).await?;
     rows.iter().map(|row| Ok((row.parse("id")?, row.text("user_name")?))).collect()
 }
 
