@@ -20,8 +20,8 @@ async fn sign_in(server: &Server, email: &str, password: &str, cookie: Option<&s
 }
 
 fn device_cookie(answer: &Answer) -> String {
-    let cookies = answer.headers.get_all(SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap());
-    let cookie = cookies.filter(|cookie| cookie.starts_with("provost-device=")).next_back();
+    let mut cookies = answer.headers.get_all(SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap());
+    let cookie = cookies.rfind(|cookie| cookie.starts_with("provost-device="));
     cookie.expect("a browser that signed in is known from then on").split(';').next().unwrap().to_owned()
 }
 
