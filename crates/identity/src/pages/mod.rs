@@ -14,11 +14,17 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::HeaderValue;
 use http::header::SET_COOKIE;
 
+/// The longest such path: a client's own sign-in takes some 600 characters of it.
+const MAX_NEXT: usize = 4_000;
+
 /// Where to go after a sign-in: only ever a path of our own.
 pub(crate) fn safe_next(next: Option<&str>) -> &str {
     // Browsers take a backslash for a slash, and drop tabs and line breaks before they look.
     let is_own = |next: &&str| {
-        next.starts_with('/') && !next.starts_with("//") && !next.contains(|c: char| c == '\\' || c.is_control())
+        next.len() <= MAX_NEXT
+            && next.starts_with('/')
+            && !next.starts_with("//")
+            && !next.contains(|c: char| c == '\\' || c.is_control())
     };
     next.filter(is_own).unwrap_or("/")
 }

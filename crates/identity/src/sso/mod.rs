@@ -25,6 +25,9 @@ pub(crate) use arrive::{Arrival, arrive};
 pub(crate) use begin::begin;
 pub(crate) use required::{check_required, keep_break_glass};
 
+/// How many sign-ins of each protocol may wait at once: anybody can begin one.
+pub(crate) const MAX_WAITING: i64 = 100_000;
+
 /// Why nobody is signed in: recorded, and told to the member in words that lead on.
 #[derive(Debug)]
 pub(crate) struct Refusal {

@@ -67,6 +67,11 @@ pub async fn take(
     }))
 }
 
+/// How many wait.
+pub async fn count(tx: &mut Tx) -> Result<i64> {
+    tx.row("SELECT COUNT(*) AS n FROM saml_requests", []).await?.map_or(Ok(0), |row| row.int("n"))
+}
+
 /// Forgets those that were never answered.
 pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
     tx.execute("DELETE FROM saml_requests WHERE expires_at <= $1", [now.into()]).await

@@ -11,12 +11,10 @@ use provost_store::tables::oidc_sign_ins::{self, OidcSignInRow};
 use provost_web::{App, Error, Result, Secret, hash_secret};
 
 use super::{OidcConfig, Providers, redirect_uri};
-use crate::sso::{Refusal, browser};
+use crate::sso::{self, Refusal, browser};
 
 /// How long a member has at the provider.
 const LIFETIME: SignedDuration = SignedDuration::from_mins(10);
-/// How many may wait at once: anybody can begin one.
-const MAX_WAITING: i64 = 100_000;
 
 /// Sends a browser to the provider. What must come back is kept here, the browser only has a cookie
 /// that says that it is the one.
@@ -48,7 +46,7 @@ pub(crate) async fn begin(
     };
     let mut tx = app.store.write().await?;
     oidc_sign_ins::delete_expired(&mut tx, now).await?;
-    if oidc_sign_ins::count(&mut tx).await? >= MAX_WAITING {
+    if oidc_sign_ins::count(&mut tx).await? >= sso::MAX_WAITING {
         return Err(Error::too_many("too many sign-ins wait: try again in some minutes", 60));
     }
     oidc_sign_ins::insert(&mut tx, &state.hash, &row, now).await?;

@@ -15,13 +15,14 @@ use maud::html;
 use provost_store::tables::connections::ConnectionRow;
 use provost_store::tables::saml_requests::{self, SamlRequestRow};
 use provost_web::pages::Page;
-use provost_web::{App, Result, Secret};
+use provost_web::{App, Error, Result, Secret};
 use url::Url;
 
 use super::browser;
 use super::config::Config;
 use super::xml::{ASSERTION, PROTOCOL};
 use super::{acs_url, entity_id};
+use crate::sso;
 
 /// How long somebody may take to sign in at their identity provider.
 pub(super) const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
@@ -51,6 +52,10 @@ pub(crate) async fn begin(app: &App, parts: &Parts, connection: &ConnectionRow, 
         expires_at: now + PATIENCE,
     };
     let mut tx = app.store.write().await?;
+    saml_requests::delete_expired(&mut tx, now).await?;
+    if saml_requests::count(&mut tx).await? >= sso::MAX_WAITING {
+        return Err(Error::too_many("too many sign-ins wait: try again in some minutes", 60));
+    }
     saml_requests::insert(&mut tx, &relay_state.hash, &row, now).await?;
     tx.commit().await?;
     let id = connection.id.to_string();
