@@ -1,20 +1,12 @@
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
 use provost_model::event::{EventType, Origin, Target};
 use provost_model::{MemberId, Policy, PolicyId, WorkspaceId};
-use provost_web::{App, Client};
+use provost_web::{App, Client, First, Repeats};
 use serde_json::json;
-
-/// Equal fetches within so long are one event with a count: a client that starts in a loop must not
-/// bury the trail.
-const WINDOW: Duration = Duration::from_secs(60);
 
 /// Records who fetched which policy.
 #[derive(Clone, Default)]
 pub(crate) struct Fetches {
-    recent: Arc<Mutex<HashMap<Fetch, u64>>>,
+    recent: Repeats<Fetch>,
 }
 
 /// What makes two fetches equal.
@@ -35,24 +27,17 @@ impl Fetches {
             policy: policy.map(|policy| (policy.id, policy.version)),
             endpoint,
         };
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(repeats) = recent.get_mut(&fetch) {
-            *repeats += 1;
-            return;
-        }
-        recent.insert(fetch.clone(), 0);
-        drop(recent);
+        let Some(first) = self.recent.note(fetch, |fetch| fetch) else { return };
         write(app, client, policy, endpoint, 1);
-        tokio::spawn(self.clone().close(app.clone(), client.clone(), fetch));
+        tokio::spawn(close(app.clone(), client.clone(), first));
     }
+}
 
-    async fn close(self, app: App, client: Client, fetch: Fetch) {
-        tokio::time::sleep(WINDOW).await;
-        let repeats = self.recent.lock().unwrap_or_else(PoisonError::into_inner).remove(&fetch).unwrap_or(0);
-        if repeats > 0 {
-            let policy = fetch.policy.and_then(|(id, _)| client.workspace.policies.get(&id).cloned());
-            write(&app, &client, policy.as_deref(), fetch.endpoint, repeats);
-        }
+async fn close(app: App, client: Client, first: First<Fetch>) {
+    let repeats = first.repeats().await;
+    if repeats > 0 {
+        let policy = first.key.policy.and_then(|(id, _)| client.workspace.policies.get(&id).cloned());
+        write(&app, &client, policy.as_deref(), first.key.endpoint, repeats);
     }
 }
 
