@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
-use provost_web::Error;
+use provost_web::{Error, media_type};
 use zstd::stream::raw::{DParameter, Decoder, Operation};
 
 /// Seconds in which a client must send at least something of its body.
@@ -44,9 +44,7 @@ pub(crate) async fn read(headers: &HeaderMap, mut body: Body, limit: usize) -> R
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), Error> {
-    let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = text.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
+    if media_type(headers) == "application/json" {
         return Ok(());
     }
     let message = "send JSON, with `content-type: application/json`";
@@ -123,6 +121,7 @@ mod tests {
     use bytes::Bytes;
     use futures_util::stream;
     use http::HeaderValue;
+    use http::header::CONTENT_TYPE;
     use proptest::prelude::*;
 
     use super::*;

@@ -5,12 +5,12 @@ use std::pin::pin;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, UPGRADE};
+use http::header::{ALLOW, CACHE_CONTROL, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use provost_model::Upstream;
-use provost_web::{App, Client, Error, RunningGuard};
+use provost_web::{App, Client, Error, RunningGuard, media_type};
 
 use crate::dispatch::{self, bad_gateway};
 use crate::headers::{self, Dialect, pick};
@@ -89,9 +89,7 @@ fn relay(
     answer: http::Response<reqwest::Body>,
 ) -> Result<Response, Stop> {
     let (head, body) = answer.into_parts();
-    let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let reader = match essence.as_str() {
+    let reader = match media_type(&head.headers).as_str() {
         "text/event-stream" => Reader::Events(Box::default()),
         "application/json" if !streams => Reader::Whole(Vec::new()),
         // A sign-in page of some proxy, a directory listing, …

@@ -5,9 +5,9 @@ use std::str::FromStr;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -20,18 +20,20 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Error> {
-        let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let is_json = content_type.is_some_and(|text| {
-            let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-            essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
-        });
-        if !is_json {
+        let kind = media_type(request.headers());
+        if kind != "application/json" && !(kind.starts_with("application/") && kind.ends_with("+json")) {
             let message = "send JSON, with `content-type: application/json`";
             return Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", message));
         }
         let bytes = Bytes::from_request(request, app).await.map_err(|rejection| too_large(&rejection))?;
         parse(&bytes).map(Self)
     }
+}
+
+/// What a body is, of its `content-type`: in lower case, without parameters; empty if it does not say.
+pub fn media_type(headers: &HeaderMap) -> String {
+    let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn too_large(rejection: &BytesRejection) -> Error {

@@ -1,10 +1,11 @@
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use provost_model::event::{Actor, EventType, Origin, Target};
-use provost_model::{AccessTokenId, AllowedIps, GrantId, Member, Permission, TokenHash, Workspace};
+use provost_model::{AccessTokenId, GrantId, Member, Permission, TokenHash, Workspace};
 use serde_json::json;
 
 use crate::last_use::Credential;
@@ -83,16 +84,15 @@ impl Client {
             return Err(Refusal::Unknown);
         }
         let hash = is_own.then(|| hash_secret(token));
-        let mut allowed_ips = AllowedIps::default();
         let found = match &hash {
-            Some(hash) => by_access_token(app, hash, &mut allowed_ips),
+            Some(hash) => by_access_token(app, hash, address(parts)),
             None => by_grant(app, token).await,
         };
-        let (workspace, member, via, is_live) = found.ok_or(Refusal::Unknown)?;
+        let Found { workspace, member, via, is_live, is_at_home } = found.ok_or(Refusal::Unknown)?;
         let is_active = member.active;
         let client = Self { workspace, member, via, origin: origin(parts), token: hash };
         match (is_active, is_live) {
-            (true, true) if !allowed_ips.allow(address(parts)) => Err(client.away_from_home(app, parts)),
+            (true, true) if !is_at_home => Err(client.away_from_home(app, parts)),
             (true, true) => Ok(client),
             (false, _) => Err(Refusal::Suspended(client)),
             (true, false) => Err(Refusal::Unknown),
@@ -112,18 +112,27 @@ impl Client {
     }
 }
 
-type Found = (Arc<Workspace>, Arc<Member>, Via, bool);
+/// Whose a bearer is.
+struct Found {
+    workspace: Arc<Workspace>,
+    member: Arc<Member>,
+    via: Via,
+    /// Whether it has neither expired nor been revoked.
+    is_live: bool,
+    /// Whether it works from where it came.
+    is_at_home: bool,
+}
 
 /// There are few workspaces, so each is asked.
-fn by_access_token(app: &App, hash: &TokenHash, allowed_ips: &mut AllowedIps) -> Option<Found> {
+fn by_access_token(app: &App, hash: &TokenHash, from: Option<IpAddr>) -> Option<Found> {
     let now = app.store.clock().now();
     app.store.world().workspaces.values().find_map(|workspace| {
         let token = workspace.access_tokens.get(hash)?;
         let member = workspace.members.get(&token.member_id)?;
         let is_live = token.expires_at.is_none_or(|at| at > now);
         app.last_use.note(&app.store, workspace.id, Credential::AccessToken(token.id));
-        *allowed_ips = token.allowed_ips.clone();
-        Some((workspace.clone(), member.clone(), Via::AccessToken(token.id), is_live))
+        let (workspace, member, via) = (workspace.clone(), member.clone(), Via::AccessToken(token.id));
+        Some(Found { workspace, member, via, is_live, is_at_home: token.allowed_ips.allow(from) })
     })
 }
 
@@ -132,7 +141,8 @@ async fn by_grant(app: &App, token: &str) -> Option<Found> {
     let workspace = app.store.workspace(claims.workspace_id)?;
     let member = workspace.members.get(&claims.member_id)?.clone();
     let is_live = !workspace.revoked_grants.contains_key(&claims.grant_id);
-    Some((workspace, member, Via::Grant(claims.grant_id), is_live))
+    // A client session is good wherever its laptop goes.
+    Some(Found { workspace, member, via: Via::Grant(claims.grant_id), is_live, is_at_home: true })
 }
 
 /// The bearer token of a request.

@@ -30,7 +30,7 @@ mod sign_in_limits;
 
 pub use answer::{Created, List};
 pub use app::{App, AppParts};
-pub use body::{Json, PathId, PathIds, Query, name, nullable, optional_text, present};
+pub use body::{Json, PathId, PathIds, Query, media_type, name, nullable, optional_text, present};
 pub use caller::{Caller, Principal};
 pub use client::{Client, NOT_ALLOWED, Refusal, Via};
 pub use cursor::ListQuery;
@@ -49,5 +49,5 @@ pub use rate_limit::RateLimit;
 pub use repeats::{First, Repeats};
 pub use running::{Ended, Running, RunningGuard};
 pub use secret::{Secret, SecretKind, Sighting, find_secrets, hash_secret, last4};
-pub use session::{Session, SessionCookie, cookie, is_live, session_limits, set_cookie};
+pub use session::{Session, SessionCookie, cookie, cookie_name, is_live, is_tls, session_limits, set_cookie};
 pub use sign_in_limits::{Origin as SignInOrigin, SignInLimits};

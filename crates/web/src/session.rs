@@ -76,20 +76,26 @@ impl SessionCookie {
     }
 }
 
-/// A cookie of ours, of plain ASCII, that no script reads: over TLS bound to this host by its name.
+/// The name under which a browser keeps a cookie of ours: over TLS it binds the cookie to this host.
+pub fn cookie_name(parts: &Parts, name: &str) -> String {
+    let prefix = if is_tls(parts) { SECURE_PREFIX } else { "" };
+    format!("{prefix}{name}")
+}
+
+/// A cookie of ours, of plain ASCII, that no script reads.
 pub fn set_cookie(parts: &Parts, name: &str, value: &str, seconds: i64) -> HeaderValue {
-    let (prefix, secure) = if is_tls(parts) { (SECURE_PREFIX, "; Secure") } else { ("", "") };
-    let text = format!("{prefix}{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
+    let secure = if is_tls(parts) { "; Secure" } else { "" };
+    let name = cookie_name(parts, name);
+    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
     HeaderValue::try_from(text).expect("a cookie of ours is plain ASCII")
 }
 
 /// What a browser sends of a cookie of ours.
 pub fn cookie<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
-    let prefix = if is_tls(parts) { SECURE_PREFIX } else { "" };
-    let is_it = |found: &str| found.strip_prefix(prefix) == Some(name);
+    let name = cookie_name(parts, name);
     let cookies = parts.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(found, _)| is_it(found)).map(|(_, value)| value).filter(|value| !value.is_empty())
+    pairs.find(|(found, _)| *found == name).map(|(_, value)| value).filter(|value| !value.is_empty())
 }
 
 /// Before when sessions of now must have begun, and have been used, to be over by themselves.
@@ -106,7 +112,8 @@ pub fn is_live(settings: &Settings, session: &SessionRow, now: Timestamp) -> boo
     now < session.expires_at && session.created_at > limits.began && session.last_used_at > limits.used
 }
 
-fn is_tls(parts: &Parts) -> bool {
+/// Whether a request came over TLS, here or at a proxy that is believed.
+pub fn is_tls(parts: &Parts) -> bool {
     parts.extensions.get() == Some(&Scheme::HTTPS)
 }
 

@@ -1,8 +1,7 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
-use provost_web::App;
+use provost_web::{App, media_type};
 use serde::de::DeserializeOwned;
 
 use super::error::OAuthError;
@@ -15,13 +14,11 @@ impl<T: DeserializeOwned> FromRequest<App> for Parameters<T> {
     type Rejection = OAuthError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, OAuthError> {
-        let content_type =
-            request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let kind = media_type(request.headers());
         let bytes = Bytes::from_request(request, app).await.map_err(|rejection| {
             OAuthError::new(rejection.status(), "invalid_request", "the body could not be read, or is too large")
         })?;
-        let parameters = match essence.as_str() {
+        let parameters = match kind.as_str() {
             "application/json" => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
             "application/x-www-form-urlencoded" => {
                 serde_urlencoded::from_bytes(&bytes).map_err(|error| error.to_string())

@@ -4,12 +4,12 @@ use axum::extract::{Form, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::request::Parts;
 use maud::html;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use provost_store::tables::device_logins::DeviceLoginRow;
 use provost_web::pages::{Page, alert};
 use provost_web::{App, Query, Result, Session};
 use serde::Deserialize;
 
+use super::to_sign_in;
 use crate::issuer::CODEX_CLIENT_ID;
 use crate::issuer::device::{Decision, decide, find};
 
@@ -21,8 +21,7 @@ pub(crate) struct Typed {
 pub(crate) async fn show(State(app): State<App>, parts: Parts, Query(query): Query<Typed>) -> Result<Response> {
     let Some(session) = Session::resolve(&app, &parts).await? else {
         let back = parts.uri.path_and_query().map_or("/codex/device", |path| path.as_str());
-        let back = utf8_percent_encode(back, NON_ALPHANUMERIC);
-        return Ok(Redirect::to(&format!("/sign-in?next={back}")).into_response());
+        return Ok(to_sign_in(back));
     };
     let Some(code) = query.user_code.filter(|code| !code.trim().is_empty()) else {
         return Ok(ask_for_code("", None).into_response());

@@ -11,6 +11,7 @@ use provost_web::pages::{Page, alert};
 use provost_web::{App, Caller, Error, Result, Session};
 use serde::Deserialize;
 
+use super::to_sign_in;
 use crate::api::api_keys::create::{NewApiKey, ask};
 use crate::api::api_keys::decide::{Decision, decide};
 
@@ -20,12 +21,8 @@ const SHOWN: u32 = 50;
 pub(crate) async fn show(State(app): State<App>, parts: Parts) -> Result<Response> {
     match Session::resolve(&app, &parts).await? {
         Some(session) => Ok(page(&app, &session, None).await?.into_response()),
-        None => Ok(to_sign_in()),
+        None => Ok(to_sign_in("/keys")),
     }
-}
-
-fn to_sign_in() -> Response {
-    Redirect::to("/sign-in?next=%2Fkeys").into_response()
 }
 
 #[derive(Deserialize)]
@@ -41,7 +38,7 @@ pub(crate) struct Fields {
 }
 
 pub(crate) async fn submit(State(app): State<App>, parts: Parts, Form(fields): Form<Fields>) -> Result<Response> {
-    let Some(session) = Session::resolve(&app, &parts).await? else { return Ok(to_sign_in()) };
+    let Some(session) = Session::resolve(&app, &parts).await? else { return Ok(to_sign_in("/keys")) };
     session.check_csrf(fields.csrf_token.as_deref())?;
     let done = match fields.action.as_str() {
         "ask" => ask_with(&app, &session.caller, fields).await.map(Some),

@@ -13,6 +13,7 @@ pub(crate) mod sign_in;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::HeaderValue;
 use http::header::SET_COOKIE;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The longest such path: a client's own sign-in takes some 600 characters of it.
 const MAX_NEXT: usize = 4_000;
@@ -27,6 +28,12 @@ pub(crate) fn safe_next(next: Option<&str>) -> &str {
             && !next.contains(|c: char| c == '\\' || c.is_control())
     };
     next.filter(is_own).unwrap_or("/")
+}
+
+/// To sign in first, and then back to a path of our own.
+fn to_sign_in(back: &str) -> Response {
+    let back = utf8_percent_encode(back, NON_ALPHANUMERIC);
+    Redirect::to(&format!("/sign-in?next={back}")).into_response()
 }
 
 /// Goes on, with a cookie set.

@@ -11,6 +11,7 @@ use provost_web::{App, Error, Result, Session};
 use serde::Deserialize;
 
 use super::second_factor::{PASSKEYS, codes_page, set_up};
+use super::to_sign_in;
 use crate::api::recovery_codes::renew;
 use crate::api::second_factors::{begin_totp, confirm, own_id, remove};
 use crate::mfa::check_fresh;
@@ -19,12 +20,8 @@ use crate::mfa::{factors, passkeys};
 pub(crate) async fn show(State(app): State<App>, parts: Parts) -> Result<Response> {
     match Session::resolve(&app, &parts).await? {
         Some(session) => Ok(page(&app, &session, None).await?.into_response()),
-        None => Ok(to_sign_in()),
+        None => Ok(to_sign_in("/security")),
     }
-}
-
-fn to_sign_in() -> Response {
-    Redirect::to("/sign-in?next=%2Fsecurity").into_response()
 }
 
 #[derive(Deserialize)]
@@ -36,7 +33,7 @@ pub(crate) struct Fields {
 }
 
 pub(crate) async fn submit(State(app): State<App>, parts: Parts, Form(fields): Form<Fields>) -> Result<Response> {
-    let Some(session) = Session::resolve(&app, &parts).await? else { return Ok(to_sign_in()) };
+    let Some(session) = Session::resolve(&app, &parts).await? else { return Ok(to_sign_in("/security")) };
     session.check_csrf(fields.csrf_token.as_deref())?;
     let id = || {
         let id = fields.id.as_deref().and_then(|id| id.parse::<SecondFactorId>().ok());

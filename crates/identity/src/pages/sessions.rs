@@ -10,6 +10,7 @@ use provost_web::pages::{Page, alert};
 use provost_web::{App, Principal, Result, Session, session_limits};
 use serde::Deserialize;
 
+use super::to_sign_in;
 use crate::api::member_sessions::{end, end_everywhere};
 use crate::issuer::CODEX_CLIENT_ID;
 
@@ -19,7 +20,7 @@ const SHOWN: u32 = 100;
 pub(crate) async fn show(State(app): State<App>, parts: Parts) -> Result<Response> {
     match Session::resolve(&app, &parts).await? {
         Some(session) => page(&app, &session, None).await,
-        None => Ok(Redirect::to("/sign-in?next=%2Fsessions").into_response()),
+        None => Ok(to_sign_in("/sessions")),
     }
 }
 
@@ -32,7 +33,7 @@ pub(crate) struct Chosen {
 
 pub(crate) async fn submit(State(app): State<App>, parts: Parts, Form(chosen): Form<Chosen>) -> Result<Response> {
     let Some(session) = Session::resolve(&app, &parts).await? else {
-        return Ok(Redirect::to("/sign-in?next=%2Fsessions").into_response());
+        return Ok(to_sign_in("/sessions"));
     };
     session.check_csrf(chosen.csrf_token.as_deref())?;
     let Principal::Member(member) = &session.caller.principal else { unreachable!("a session is a member's") };

@@ -3,8 +3,8 @@
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
 use http::request::Parts;
+use provost_web::media_type;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::str::FromStr;
@@ -36,9 +36,7 @@ impl FromRequest<Scim> for LargeBody {
 }
 
 async fn read(request: Request, limit: usize) -> Result<Bytes, Problem> {
-    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if essence != "application/scim+json" && essence != "application/json" {
+    if !["application/scim+json", "application/json"].contains(&media_type(request.headers()).as_str()) {
         let detail = "send JSON, with `content-type: application/scim+json`";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }

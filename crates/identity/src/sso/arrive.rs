@@ -8,7 +8,7 @@ use provost_model::event::{Actor, EventType, Target};
 use provost_model::{BuiltinRole, Email, GroupId, GroupSource, MemberId, Proof, SignInMethod};
 use provost_store::tables::connections::ConnectionRow;
 use provost_store::tables::members::{self, MemberRow};
-use provost_store::tables::{domains, groups, identities};
+use provost_store::tables::{domains, groups, identities, scim_groups};
 use provost_store::{Change, Touched};
 use provost_web::{App, Result, origin};
 use serde_json::{Value, json};
@@ -180,7 +180,8 @@ async fn follow_groups(
         *wanted.entry(*group).or_default() |= said.contains(name);
     }
     for (id, is_wanted) in wanted {
-        let Some(group) = groups::get(change, ws, id).await?.filter(|group| group.source == GroupSource::Manual) else {
+        let Some(group) = scim_groups::get(change, ws, id).await?.filter(|group| group.source == GroupSource::Manual)
+        else {
             continue;
         };
         let (changed, kind) = if is_wanted {

@@ -15,10 +15,10 @@ use serde::Deserialize;
 
 use super::assertion::Assertion;
 use super::config::Config;
-use super::refusal::{Refusal, refuse};
 use super::response::{self, Expected};
 use super::{acs_url, browser, entity_id, find};
 use crate::pages::safe_next;
+use crate::sso::Refusal;
 use crate::sso::{self, Arrival};
 
 #[derive(Deserialize)]
@@ -39,7 +39,7 @@ pub(crate) async fn submit(
     let relay_state = fields.relay_state.as_deref().unwrap_or_default();
     let (assertion, next) = match consume(&app, &parts, &connection, fields.response.as_deref(), relay_state).await? {
         Ok(arrived) => arrived,
-        Err(refusal) => return Ok(refused(&app, &parts, &connection, &refusal)),
+        Err(refusal) => return Ok(refused(&app, &parts, &connection, refusal)),
     };
     let arrival = Arrival {
         subject: assertion.subject,
@@ -66,7 +66,7 @@ async fn consume(
     let now = app.store.clock().now();
     let (ws, id) = (connection.workspace_id, connection.id);
     let Some(config) = Config::kept(&connection.config) else {
-        return Ok(Err(refuse("not_set_up", "this connection is not set up yet")));
+        return Ok(Err(Refusal::forbidden("not_set_up", "this connection is not set up yet")));
     };
     let hash = hash_secret(relay_state);
     let request = match browser::read(parts, &hash) {
@@ -81,7 +81,7 @@ async fn consume(
     if request.is_none() && !config.allow_idp_initiated {
         let message = "this browser did not begin it here, or too long ago: begin at the sign-in page, not at the \
                        identity provider's, and allow cookies";
-        return Ok(Err(refuse("not_requested", message)));
+        return Ok(Err(Refusal::forbidden("not_requested", message)));
     }
     let expected = Expected {
         entity_id: &entity_id(app, &id.to_string()),
@@ -101,16 +101,16 @@ async fn consume(
     let is_new = saml_assertions::take(&mut tx, ws, id, &assertion.id, assertion.expires_at).await?;
     tx.commit().await?;
     if !is_new {
-        return Ok(Err(refuse("replayed", "it was used already: sign in again")));
+        return Ok(Err(Refusal::forbidden("replayed", "it was used already: sign in again")));
     }
     // Without a request the RelayState is the provider's, and may say which page: one of ours.
     let next = request.map_or_else(|| safe_next(Some(relay_state)).to_owned(), |request| request.next);
     Ok(Ok((assertion, next)))
 }
 
-fn refused(app: &App, parts: &Parts, connection: &ConnectionRow, refusal: &Refusal) -> Response {
+fn refused(app: &App, parts: &Parts, connection: &ConnectionRow, refusal: Refusal) -> Response {
     let message = format!("The answer of your identity provider was not accepted: {}.", refusal.message);
-    sso::refuse(app, parts, connection, &sso::Refusal::forbidden(refusal.reason, message))
+    sso::refuse(app, parts, connection, &Refusal { message, ..refusal })
 }
 
 fn with_cookie(answer: Response, cookie: HeaderValue) -> Response {

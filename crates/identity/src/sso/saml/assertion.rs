@@ -2,9 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::refusal::{Refusal, refuse};
 use super::response::{Expected, check_request};
 use super::xml::{ASSERTION, Element};
+use crate::sso::Refusal;
 
 /// How far clocks may be apart.
 pub(super) const SKEW: SignedDuration = SignedDuration::from_secs(60);
@@ -42,25 +42,25 @@ pub(super) struct Assertion {
 /// Reads it, if it is for us, for this request, for now.
 pub(super) fn read(assertion: Element<'_>, expected: &Expected<'_>) -> Result<Assertion, Refusal> {
     if !assertion.is(ASSERTION, "Assertion") || assertion.attribute("Version") != Some("2.0") {
-        return Err(refuse("not_a_response", "its assertion is not one of SAML 2.0"));
+        return Err(Refusal::forbidden("not_a_response", "its assertion is not one of SAML 2.0"));
     }
     let id = assertion.attribute("ID").unwrap_or_default();
     if id.is_empty() || id.len() > MAX_CHARS {
-        return Err(refuse("incomplete", "its assertion has no id, or a very long one"));
+        return Err(Refusal::forbidden("incomplete", "its assertion has no id, or a very long one"));
     }
     if assertion.must(ASSERTION, "Issuer")?.text().as_deref() != Some(expected.idp_entity_id) {
-        return Err(refuse("wrong_issuer", "its assertion comes from another identity provider"));
+        return Err(Refusal::forbidden("wrong_issuer", "its assertion comes from another identity provider"));
     }
     let confirmed = check_conditions(assertion, expected)?.min(check_confirmation(assertion, expected)?);
     if assertion.all(ASSERTION, "AuthnStatement").next().is_none() {
-        return Err(refuse("incomplete", "it does not say that anybody signed in (no AuthnStatement)"));
+        return Err(Refusal::forbidden("incomplete", "it does not say that anybody signed in (no AuthnStatement)"));
     }
     let (subject, is_email) = read_subject(assertion)?;
     let names = expected.attributes;
     let email = first(assertion, &names.email).or_else(|| is_email.then(|| subject.clone()));
     let groups = values(assertion, &names.groups);
     if groups.as_ref().is_some_and(|groups| groups.len() > MAX_GROUPS) {
-        return Err(refuse("too_long", "it has more than 2000 groups"));
+        return Err(Refusal::forbidden("too_long", "it has more than 2000 groups"));
     }
     let name = first(assertion, &names.name);
     Ok(Assertion { id: id.to_owned(), expires_at: confirmed, subject, email, name, groups })
@@ -73,11 +73,11 @@ fn read_subject(assertion: Element<'_>) -> Result<(String, bool), Refusal> {
     if !FORMATS.contains(&format) {
         let message = "its NameID is not one that stays: have the identity provider send `persistent`, `emailAddress` \
                        or `unspecified`";
-        return Err(refuse("name_id_format", message));
+        return Err(Refusal::forbidden("name_id_format", message));
     }
     let subject = name_id.text().unwrap_or_default();
     if subject.is_empty() || subject.chars().count() > MAX_CHARS || subject.contains(char::is_control) {
-        return Err(refuse("name_id", "its NameID is empty, too long, or not a text"));
+        return Err(Refusal::forbidden("name_id", "its NameID is empty, too long, or not a text"));
     }
     let is_email = format == EMAIL_FORMAT || (format == FORMATS[2] && subject.contains('@'));
     Ok((subject, is_email))
@@ -93,16 +93,16 @@ fn check_conditions(assertion: Element<'_>, expected: &Expected<'_>) -> Result<T
             "AudienceRestriction" => {
                 let mut audiences = condition.all(ASSERTION, "Audience");
                 if !audiences.any(|audience| audience.text().as_deref() == Some(expected.entity_id)) {
-                    return Err(refuse("wrong_audience", "it is for another service"));
+                    return Err(Refusal::forbidden("wrong_audience", "it is for another service"));
                 }
                 is_for_us = true;
             }
             "OneTimeUse" | "ProxyRestriction" => {}
-            _ => return Err(refuse("condition", "it has a condition that is not known here")),
+            _ => return Err(Refusal::forbidden("condition", "it has a condition that is not known here")),
         }
     }
     if !is_for_us {
-        return Err(refuse("wrong_audience", "it does not say for which service it is"));
+        return Err(Refusal::forbidden("wrong_audience", "it does not say for which service it is"));
     }
     let until = check_window(conditions, expected.now)?;
     Ok(until.unwrap_or(expected.now + LONGEST))
@@ -110,7 +110,7 @@ fn check_conditions(assertion: Element<'_>, expected: &Expected<'_>) -> Result<T
 
 /// To us, for this request, still; when it ends. Of several confirmations one must be met.
 fn check_confirmation(assertion: Element<'_>, expected: &Expected<'_>) -> Result<Timestamp, Refusal> {
-    let mut refusal = refuse("confirmation", "it has no bearer confirmation");
+    let mut refusal = Refusal::forbidden("confirmation", "it has no bearer confirmation");
     for confirmation in assertion.must(ASSERTION, "Subject")?.all(ASSERTION, "SubjectConfirmation") {
         if confirmation.attribute("Method") != Some(BEARER) {
             continue;
@@ -125,13 +125,14 @@ fn check_confirmation(assertion: Element<'_>, expected: &Expected<'_>) -> Result
 
 fn confirm(data: Element<'_>, expected: &Expected<'_>) -> Result<Timestamp, Refusal> {
     if data.attribute("Recipient") != Some(expected.acs_url) {
-        return Err(refuse("wrong_recipient", "it is to be sent to another address"));
+        return Err(Refusal::forbidden("wrong_recipient", "it is to be sent to another address"));
     }
     check_request(data.attribute("InResponseTo"), expected)?;
     let until = check_window(data, expected.now)?;
-    let until = until.ok_or_else(|| refuse("incomplete", "its confirmation does not say until when it is good"))?;
+    let until =
+        until.ok_or_else(|| Refusal::forbidden("incomplete", "its confirmation does not say until when it is good"))?;
     if until > expected.now + LONGEST {
-        return Err(refuse(
+        return Err(Refusal::forbidden(
             "too_long_lived",
             "it is good for longer than 24 hours: shorten that at the identity provider",
         ));
@@ -143,18 +144,18 @@ fn confirm(data: Element<'_>, expected: &Expected<'_>) -> Result<Timestamp, Refu
 fn check_window(element: Element<'_>, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
     if time(element, "NotBefore")?.is_some_and(|from| now + SKEW < from) {
         let message = "it is not valid yet: are the clocks of the identity provider and of this server right?";
-        return Err(refuse("not_yet_valid", message));
+        return Err(Refusal::forbidden("not_yet_valid", message));
     }
     let until = time(element, "NotOnOrAfter")?.and_then(|until| until.checked_add(SKEW).ok());
     if until.is_some_and(|until| now >= until) {
-        return Err(refuse("expired", "it has expired: sign in again"));
+        return Err(Refusal::forbidden("expired", "it has expired: sign in again"));
     }
     Ok(until)
 }
 
 fn time(element: Element<'_>, name: &str) -> Result<Option<Timestamp>, Refusal> {
     let Some(text) = element.attribute(name) else { return Ok(None) };
-    let time = text.parse().map_err(|_| refuse("malformed", format!("its {name} is not a time in UTC")))?;
+    let time = text.parse().map_err(|_| Refusal::forbidden("malformed", format!("its {name} is not a time in UTC")))?;
     Ok(Some(time))
 }
 

@@ -10,21 +10,14 @@
 use std::fmt::Write;
 
 use http::HeaderValue;
-use http::header::COOKIE;
 use http::request::Parts;
-use http::uri::Scheme;
 use jiff::SignedDuration;
 use provost_model::TokenHash;
-use provost_web::App;
+use provost_web::{App, cookie_name, is_tls};
 
-fn is_tls(parts: &Parts) -> bool {
-    parts.extensions.get() == Some(&Scheme::HTTPS)
-}
-
-/// One name for each request, so that two tabs do not take each other's cookie away. `__Host-` keeps
-/// other hosts of the same domain from setting it.
-fn name(parts: &Parts, request: &TokenHash) -> String {
-    let mut name = if is_tls(parts) { "__Host-provost-saml-" } else { "provost-saml-" }.to_owned();
+/// One name for each request, so that two tabs do not take each other's cookie away.
+fn name(request: &TokenHash) -> String {
+    let mut name = "provost-saml-".to_owned();
     for byte in &request[..8] {
         write!(name, "{byte:02x}").expect("writing to a string does not fail");
     }
@@ -34,17 +27,14 @@ fn name(parts: &Parts, request: &TokenHash) -> String {
 /// The cookie of a request; no time at all takes it away.
 pub(super) fn cookie(parts: &Parts, request: &TokenHash, value: &str, lasts: SignedDuration) -> HeaderValue {
     let same_site = if is_tls(parts) { "None; Secure" } else { "Lax" };
-    let name = name(parts, request);
+    let name = cookie_name(parts, &name(request));
     let text = format!("{name}={value}; Path=/; HttpOnly; SameSite={same_site}; Max-Age={}", lasts.as_secs());
     HeaderValue::try_from(text).expect("a secret is plain ASCII")
 }
 
 /// What the browser has for a request.
 pub(super) fn read<'a>(parts: &'a Parts, request: &TokenHash) -> Option<&'a str> {
-    let name = name(parts, request);
-    let cookies = parts.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(found, _)| *found == name).map(|(_, value)| value)
+    provost_web::cookie(parts, &name(request))
 }
 
 /// Where a sign-in that is begun on the plain listener goes on: at the public address, where the

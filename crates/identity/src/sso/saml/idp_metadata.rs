@@ -18,8 +18,8 @@ pub(super) struct IdpMetadata {
 
 /// Reads it; of several providers the one of this name.
 pub(super) fn read(text: &str, entity_id: Option<&str>) -> Result<IdpMetadata, String> {
-    let document = xml::parse(text).map_err(|refusal| refusal.to_string())?;
-    let root = xml::root(&document).map_err(|refusal| refusal.to_string())?;
+    let document = xml::parse(text).map_err(|refusal| refusal.message)?;
+    let root = xml::root(&document).map_err(|refusal| refusal.message)?;
     let entities = root.descendants().filter(|element| element.is(METADATA, "EntityDescriptor"));
     let providers = entities.filter(|entity| entity.all(METADATA, "IDPSSODescriptor").next().is_some());
     let wanted = providers.filter(|entity| entity_id.is_none_or(|id| entity.attribute("entityID") == Some(id)));

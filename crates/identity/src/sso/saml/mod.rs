@@ -14,7 +14,6 @@ mod certificate;
 mod config;
 mod idp_metadata;
 pub(crate) mod metadata;
-mod refusal;
 mod request;
 mod response;
 mod signature;

@@ -7,9 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use super::assertion::{self, Assertion};
 use super::certificate::Certificate;
 use super::config::Attributes;
-use super::refusal::{Refusal, refuse};
 use super::signature::signed_text;
 use super::xml::{self, ASSERTION, DSIG, Element, MAX_BYTES, PROTOCOL};
+use crate::sso::Refusal;
 use jiff::Timestamp;
 
 const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
@@ -35,14 +35,14 @@ pub(super) struct Expected<'a> {
 /// The XML of `SAMLResponse` (saml-bindings-2.0 §3.5.4).
 pub(super) fn decode(field: &str) -> Result<String, Refusal> {
     if field.len() > MAX_BYTES * 3 / 2 {
-        return Err(refuse("too_long", "it is longer than 256 kB"));
+        return Err(Refusal::forbidden("too_long", "it is longer than 256 kB"));
     }
     let text: String = field.split_ascii_whitespace().collect();
-    let bytes = STANDARD.decode(text).map_err(|_| refuse("malformed", "it is not Base64"))?;
+    let bytes = STANDARD.decode(text).map_err(|_| Refusal::forbidden("malformed", "it is not Base64"))?;
     if bytes.len() > MAX_BYTES {
-        return Err(refuse("too_long", "it is longer than 256 kB"));
+        return Err(Refusal::forbidden("too_long", "it is longer than 256 kB"));
     }
-    String::from_utf8(bytes).map_err(|_| refuse("malformed", "it is not UTF-8"))
+    String::from_utf8(bytes).map_err(|_| Refusal::forbidden("malformed", "it is not UTF-8"))
 }
 
 /// Whom a response is about, if it is to be believed.
@@ -51,7 +51,7 @@ pub(super) fn accept(text: &str, expected: &Expected<'_>) -> Result<Assertion, R
     xml::check_plain(&document)?;
     let response = xml::root(&document)?;
     if !response.is(PROTOCOL, "Response") || response.attribute("Version") != Some("2.0") {
-        return Err(refuse("not_a_response", "it is not a SAML 2.0 response"));
+        return Err(Refusal::forbidden("not_a_response", "it is not a SAML 2.0 response"));
     }
     check_status(response)?;
     let assertion = find_assertion(response)?;
@@ -61,7 +61,7 @@ pub(super) fn accept(text: &str, expected: &Expected<'_>) -> Result<Assertion, R
     }
     let Some(signature) = assertion.all(DSIG, "Signature").next() else {
         let message = "its assertion is not signed: have the identity provider sign assertions, not only responses";
-        return Err(refuse("unsigned_assertion", message));
+        return Err(Refusal::forbidden("unsigned_assertion", message));
     };
     let signed = signed_text(assertion, signature, expected.trusted)?;
     let document = xml::parse(&signed)?;
@@ -76,21 +76,21 @@ fn find_assertion(response: Element<'_>) -> Result<Element<'_>, Refusal> {
         if child.local_name() == "EncryptedAssertion" {
             let message = "its assertion is encrypted, which is not supported: turn the encryption of assertions off at \
                            the identity provider (TLS encrypts them already)";
-            return Err(refuse("encrypted_assertion", message));
+            return Err(Refusal::forbidden("encrypted_assertion", message));
         }
         if child.is(ASSERTION, "Assertion") && found.replace(child).is_some() {
-            return Err(refuse("assertions", "it has more than one assertion"));
+            return Err(Refusal::forbidden("assertions", "it has more than one assertion"));
         }
     }
-    let assertion = found.ok_or_else(|| refuse("assertions", "it has no assertion"))?;
+    let assertion = found.ok_or_else(|| Refusal::forbidden("assertions", "it has no assertion"))?;
     let count = |name: &str| response.descendants().filter(|element| element.local_name() == name).count();
     let own = |element: Element<'_>| element.all(DSIG, "Signature").count();
     let signatures = (own(response), own(assertion));
     if count("Assertion") != 1 || count("Response") != 1 || count("EncryptedAssertion") != 0 {
-        return Err(refuse("wrapped", "it has an assertion or a response inside another element"));
+        return Err(Refusal::forbidden("wrapped", "it has an assertion or a response inside another element"));
     }
     if signatures.0 > 1 || signatures.1 > 1 || count("Signature") != signatures.0 + signatures.1 {
-        return Err(refuse("wrapped", "it has a signature where none belongs"));
+        return Err(Refusal::forbidden("wrapped", "it has a signature where none belongs"));
     }
     Ok(assertion)
 }
@@ -98,11 +98,11 @@ fn find_assertion(response: Element<'_>) -> Result<Element<'_>, Refusal> {
 /// What the response says of itself. It may be unsigned: nothing here is believed, all of it may refuse.
 fn check_outside(response: Element<'_>, expected: &Expected<'_>) -> Result<(), Refusal> {
     if response.attribute("Destination").is_some_and(|found| found != expected.acs_url) {
-        return Err(refuse("wrong_destination", "it was sent to another address than it is for"));
+        return Err(Refusal::forbidden("wrong_destination", "it was sent to another address than it is for"));
     }
     check_request(response.attribute("InResponseTo"), expected)?;
     if response.all(ASSERTION, "Issuer").any(|issuer| issuer.text().as_deref() != Some(expected.idp_entity_id)) {
-        return Err(refuse("wrong_issuer", "it comes from another identity provider"));
+        return Err(Refusal::forbidden("wrong_issuer", "it comes from another identity provider"));
     }
     Ok(())
 }
@@ -112,7 +112,7 @@ pub(super) fn check_request(found: Option<&str>, expected: &Expected<'_>) -> Res
     if found == expected.request_id {
         return Ok(());
     }
-    Err(refuse("wrong_request", "it does not answer the sign-in that this browser began"))
+    Err(Refusal::forbidden("wrong_request", "it does not answer the sign-in that this browser began"))
 }
 
 fn check_status(response: Element<'_>) -> Result<(), Refusal> {
@@ -127,5 +127,8 @@ fn check_status(response: Element<'_>) -> Result<(), Refusal> {
     }
     let name = code.attribute("Value").unwrap_or_default().rsplit(':').next().unwrap_or_default();
     let name: String = name.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
-    Err(refuse("idp_status", format!("the identity provider refused the sign-in and says `{name}`: ask its admin")))
+    Err(Refusal::forbidden(
+        "idp_status",
+        format!("the identity provider refused the sign-in and says `{name}`: ask its admin"),
+    ))
 }

@@ -15,8 +15,8 @@ use bergshamra_c14n::{C14nMode, canonicalize_doc};
 use bergshamra_xml::NodeSet;
 
 use super::certificate::{self, Certificate};
-use super::refusal::{Refusal, refuse};
 use super::xml::{self, DSIG, Element};
+use crate::sso::Refusal;
 
 const EXCLUSIVE: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
 const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
@@ -25,7 +25,7 @@ const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
 const MAX_PREFIXES: usize = 16;
 
 fn shape(message: &'static str) -> Refusal {
-    refuse("signature_form", message)
+    Refusal::forbidden("signature_form", message)
 }
 
 /// The text of an element that a trusted key has signed, or why it is not believed.
@@ -45,20 +45,23 @@ pub(super) fn signed_text(
     let document = xml::parse(&canonical)?;
     let reference = reference(xml::root(&document)?)?;
     if !certificate::is_strong(reference.algorithm) {
-        return Err(refuse("weak_algorithm", "its signature must be RSA or ECDSA with SHA-256, SHA-384 or SHA-512"));
+        return Err(Refusal::forbidden(
+            "weak_algorithm",
+            "its signature must be RSA or ECDSA with SHA-256, SHA-384 or SHA-512",
+        ));
     }
     if !trusted.iter().any(|certificate| certificate.verifies(reference.algorithm, canonical.as_bytes(), &value)) {
         let message = "no certificate of this connection verifies its signature: if the identity provider has a new \
                        certificate, an owner must add it here";
-        return Err(refuse("bad_signature", message));
+        return Err(Refusal::forbidden("bad_signature", message));
     }
     if element.attribute("ID").is_none_or(|id| id.is_empty() || reference.uri != format!("#{id}")) {
-        return Err(refuse("foreign_reference", "its signature is for something else"));
+        return Err(Refusal::forbidden("foreign_reference", "its signature is for something else"));
     }
     let text = self::canonical(element, Some(signature), &reference.prefixes)?;
     let found = digest(reference.digest, text.as_bytes());
     if verify_slices_are_equal(found.as_ref(), &reference.value).is_err() {
-        return Err(refuse("bad_digest", "it was changed after it was signed"));
+        return Err(Refusal::forbidden("bad_digest", "it was changed after it was signed"));
     }
     Ok(text)
 }
@@ -105,7 +108,7 @@ fn reference(signed_info: Element<'_>) -> Result<Reference<'_>, Refusal> {
             Some("http://www.w3.org/2001/04/xmlenc#sha256") => &digest::SHA256,
             Some("http://www.w3.org/2001/04/xmldsig-more#sha384") => &digest::SHA384,
             Some("http://www.w3.org/2001/04/xmlenc#sha512") => &digest::SHA512,
-            _ => return Err(refuse("weak_algorithm", "its digest must be SHA-256, SHA-384 or SHA-512")),
+            _ => return Err(Refusal::forbidden("weak_algorithm", "its digest must be SHA-256, SHA-384 or SHA-512")),
         },
         value: decode(*value)?,
     })
@@ -143,7 +146,7 @@ fn canonical(element: Element<'_>, without: Option<Element<'_>>, prefixes: &[Str
     }
     let bytes = canonicalize_doc(element.document, C14nMode::Exclusive, Some(&nodes), prefixes);
     let text = bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    text.ok_or_else(|| refuse("malformed", "it cannot be canonicalized"))
+    text.ok_or_else(|| Refusal::forbidden("malformed", "it cannot be canonicalized"))
 }
 
 fn decode(element: Element<'_>) -> Result<Vec<u8>, Refusal> {

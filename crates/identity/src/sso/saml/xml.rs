@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use bergshamra_xml::uppsala::{Parser, QName};
 use bergshamra_xml::{Document, NodeId, NodeKind};
 
-use super::refusal::{Refusal, refuse};
+use crate::sso::Refusal;
 
 /// The longest response, in bytes. Real ones have some 5 to 20 kB, more with hundreds of groups.
 pub(super) const MAX_BYTES: usize = 256 * 1024;
@@ -39,15 +39,15 @@ pub(super) fn parse(text: &str) -> Result<Document<'_>, Refusal> {
     // The parser's own refusal comes only where a declaration may stand; elsewhere the text is not
     // well-formed anyway.
     if text.contains("<!DOCTYPE") || text.contains("<!ENTITY") {
-        return Err(refuse("dtd", "it has a document type declaration, which SAML forbids"));
+        return Err(Refusal::forbidden("dtd", "it has a document type declaration, which SAML forbids"));
     }
     // The parser looks for an attribute's double among all those before it: thousands in one element keep
     // it busy for seconds. Each has a `=`, and none has a `<`, so this counts them or more.
     if text.split('<').any(|piece| piece.matches('=').count() > MAX_ATTRIBUTES) {
-        return Err(refuse("too_long", "an element of it has too many attributes"));
+        return Err(Refusal::forbidden("too_long", "an element of it has too many attributes"));
     }
     let parser = Parser::new().with_forbid_dtd(true).with_forbid_entities(true).with_max_depth(MAX_DEPTH);
-    parser.parse(text).map_err(|_| refuse("malformed", "it is not well-formed XML, or nests too deep"))
+    parser.parse(text).map_err(|_| Refusal::forbidden("malformed", "it is not well-formed XML, or nests too deep"))
 }
 
 /// Refuses a document that has more than elements and text, or an id twice.
@@ -64,26 +64,26 @@ pub(super) fn check_plain(document: &Document<'_>) -> Result<(), Refusal> {
                 for attribute in &element.attributes {
                     let is_id = ID_NAMES.contains(&attribute.name.local_name.to_lowercase().as_str());
                     if is_id && !ids.insert(attribute.value.to_string()) {
-                        return Err(refuse("duplicate_id", "it has the same id twice"));
+                        return Err(Refusal::forbidden("duplicate_id", "it has the same id twice"));
                     }
                 }
             }
             Some(NodeKind::Text(_) | NodeKind::Document) => {}
             _ => {
                 let message = "it has a comment, a processing instruction or a CDATA section, which SAML does not need";
-                return Err(refuse("not_plain", message));
+                return Err(Refusal::forbidden("not_plain", message));
             }
         }
     }
     if elements > MAX_ELEMENTS {
-        return Err(refuse("too_long", "it has too many elements"));
+        return Err(Refusal::forbidden("too_long", "it has too many elements"));
     }
     Ok(())
 }
 
 /// The outermost element.
 pub(super) fn root<'x>(document: &'x Document<'x>) -> Result<Element<'x>, Refusal> {
-    let id = document.document_element().ok_or_else(|| refuse("malformed", "it is empty"))?;
+    let id = document.document_element().ok_or_else(|| Refusal::forbidden("malformed", "it is empty"))?;
     Ok(Element { document, id })
 }
 
@@ -130,7 +130,8 @@ impl<'x> Element<'x> {
 
     /// The only one of a name, which must be there.
     pub(super) fn must(self, namespace: &'static str, name: &'static str) -> Result<Element<'x>, Refusal> {
-        self.only(namespace, name).ok_or_else(|| refuse("incomplete", format!("it wants exactly one {name}")))
+        self.only(namespace, name)
+            .ok_or_else(|| Refusal::forbidden("incomplete", format!("it wants exactly one {name}")))
     }
 
     /// Everything in it, itself first.
