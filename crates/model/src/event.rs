@@ -84,6 +84,41 @@ catalogue! {
     PolicyDeleted = "policy.deleted";
     /// The policy rules or the fallback were changed; details hold both, before and after.
     PolicyRulesUpdated = "policy_rules.updated";
+    /// A change of policies was proposed, and waits for a second person.
+    PolicyProposed = "policy_proposal.created";
+    /// A second person agreed to a proposal: it was done.
+    PolicyProposalApproved = "policy_proposal.approved";
+    /// A second person turned a proposal down, or whoever made it took it back.
+    PolicyProposalDenied = "policy_proposal.denied";
+    /// A rollout of a new version of a policy began.
+    RolloutStarted = "rollout.started";
+    /// A rollout reaches more, fewer or other members; details hold both, before and after.
+    RolloutUpdated = "rollout.updated";
+    /// A rollout was paused: who has the new version keeps it, nobody else gets it.
+    RolloutPaused = "rollout.paused";
+    /// A paused rollout goes on.
+    RolloutResumed = "rollout.resumed";
+    /// A rollout was halted because clients that received it did worse: everybody gets the version
+    /// of before; details hold the figures.
+    RolloutHalted = "rollout.halted";
+    /// A rollout was finished: everybody gets the new version.
+    RolloutFinished = "rollout.finished";
+    /// A rollout was cancelled: everybody gets the version of before.
+    RolloutCancelled = "rollout.cancelled";
+    /// A member asked for another policy for a time.
+    PolicyExceptionRequested = "policy_exception.requested";
+    /// Another person approved an exception; details hold until when.
+    PolicyExceptionApproved = "policy_exception.approved";
+    /// Another person denied an exception, or whoever asked took it back.
+    PolicyExceptionDenied = "policy_exception.denied";
+    /// An exception ended: at its time, or before it by somebody.
+    PolicyExceptionEnded = "policy_exception.ended";
+    /// An address was made at which machines get the policy of a group.
+    DeviceEnrolmentCreated = "device_enrolment.created";
+    /// An address for machines was revoked.
+    DeviceEnrolmentRevoked = "device_enrolment.revoked";
+    /// A session ran looser than the policy that its client had been sent.
+    PolicyContradicted = "policy.contradicted";
     /// A client fetched its policy; details hold policy, version and client.
     PolicyFetched = "policy.fetched";
     /// An upstream was added.

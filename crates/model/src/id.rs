@@ -124,6 +124,14 @@ ids! {
     NodeId, "node_", "node";
     /// A workload identity: whose tokens may be exchanged for access.
     WorkloadIdentityId, "wid_", "workload identity";
+    /// A change of policies that waits for a second person.
+    PolicyProposalId, "prop_", "policy proposal";
+    /// A version of a policy on its way to everybody.
+    RolloutId, "roll_", "rollout";
+    /// Another policy for one member, for a time.
+    PolicyExceptionId, "exc_", "policy exception";
+    /// Machines that get a policy without a signed-in member.
+    DeviceEnrolmentId, "enr_", "device enrolment";
 }
 
 #[cfg(test)]

@@ -5,10 +5,13 @@
 //! request, the policy lookup and the explainer.
 
 mod allowed_ips;
+mod client_version;
 mod clock;
 mod cloud;
 mod credential;
 mod decision;
+mod delivery;
+mod device_enrolment;
 mod email;
 pub mod event;
 mod group;
@@ -18,18 +21,23 @@ mod member;
 mod pattern;
 mod permission;
 mod policy;
+mod policy_exception;
 mod proof;
 mod role;
+mod rollout;
 pub mod scim;
 mod settings;
 mod upstream;
 mod workspace;
 
 pub use allowed_ips::{AllowedIps, MAX_ALLOWED_IPS};
+pub use client_version::ClientVersion;
 pub use clock::Clock;
 pub use cloud::CloudRefusal;
 pub use credential::{AccessToken, ApiKey, ApiKeyStatus, Scope, TokenHash};
 pub use decision::{Decision, Reason};
+pub use delivery::Delivery;
+pub use device_enrolment::DeviceEnrolment;
 pub use email::{Email, InvalidEmail, name_key};
 pub use group::{Group, GroupSource};
 pub use id::*;
@@ -37,8 +45,10 @@ pub use member::{BuiltinRole, Member};
 pub use pattern::{MAX_PATTERN_BYTES, Pattern};
 pub use permission::{Permission, PermissionSet, UnknownPermission};
 pub use policy::{Bundle, Considered, DecidedBy, Lookup, Policy, PolicyRule, PolicyRules};
+pub use policy_exception::PolicyException;
 pub use proof::{FactorKind, Proof, Protocol, SignInMethod};
 pub use role::Role;
+pub use rollout::Rollout;
 pub use settings::{LeaverApiKeys, Settings};
 pub use upstream::{Model, ModelRoute, Upstream};
 pub use workspace::{Map, Workspace, World};

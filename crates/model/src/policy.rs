@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::{Group, GroupId, Member, PolicyId, Workspace};
+use crate::{Group, GroupId, Member, PolicyId, Rollout, Workspace};
 
 /// A managed policy: a named `requirements.toml`, and the `config.toml` defaults that ride along.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Policy {
     pub defaults: Option<Arc<str>>,
     /// What clients are sent, rendered once.
     pub bundle: Bundle,
+    /// The next version, on its way to everybody, while there is one.
+    pub rollout: Option<Arc<Rollout>>,
 }
 
 impl Policy {
@@ -27,7 +29,7 @@ impl Policy {
     pub fn new(id: PolicyId, name: &str, version: u32, contents: &str, defaults: Option<&str>) -> Self {
         let bundle = Bundle::render(id, name, contents, defaults);
         let defaults = defaults.map(Arc::from);
-        Self { id, name: name.into(), version, contents: contents.into(), defaults, bundle }
+        Self { id, name: name.into(), version, contents: contents.into(), defaults, bundle, rollout: None }
     }
 }
 

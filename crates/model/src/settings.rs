@@ -44,6 +44,13 @@ pub struct Settings {
     pub session_idle_minutes: u32,
     /// A session ends after so many hours whatever happens.
     pub session_max_hours: u32,
+    /// Policies, their rules and rollouts change only when a second person has agreed.
+    pub policy_approval: bool,
+    /// Clients are told to report their sessions here (an `[otel]` block rides along with the policy).
+    pub telemetry: bool,
+    /// The commands that clients report are kept (sealed), so that a change can be simulated against
+    /// them. Off: only that there was one, and what became of it.
+    pub record_commands: bool,
 }
 
 /// What becomes of the API keys that somebody made who leaves.
@@ -79,6 +86,9 @@ impl Default for Settings {
             leaver_api_keys: LeaverApiKeys::Keep,
             session_idle_minutes: 24 * 60,
             session_max_hours: 7 * 24,
+            policy_approval: false,
+            telemetry: false,
+            record_commands: false,
         }
     }
 }

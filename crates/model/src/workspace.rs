@@ -4,8 +4,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::{
-    AccessToken, ApiKey, GrantId, Group, GroupId, Member, MemberId, ModelRoute, PermissionSet, Policy, PolicyId,
-    PolicyRules, Role, RoleId, Settings, TokenHash, Upstream, UpstreamId, WorkspaceId,
+    AccessToken, ApiKey, DeviceEnrolment, GrantId, Group, GroupId, Member, MemberId, ModelRoute, PermissionSet, Policy,
+    PolicyException, PolicyId, PolicyRules, Role, RoleId, Settings, TokenHash, Upstream, UpstreamId, WorkspaceId,
 };
 
 /// A persistent map: a changed copy shares everything that did not change, so that a snapshot of a
@@ -39,6 +39,10 @@ pub struct Workspace {
     pub policies: Map<PolicyId, Arc<Policy>>,
     /// Who gets which policy.
     pub policy_rules: PolicyRules,
+    /// Who has another policy for a time; at most one each.
+    pub policy_exceptions: Map<MemberId, Arc<PolicyException>>,
+    /// The addresses at which machines get the policy of a group, by the hash of their secret.
+    pub device_enrolments: Map<TokenHash, Arc<DeviceEnrolment>>,
     /// The upstreams, by age.
     pub upstreams: BTreeMap<UpstreamId, Arc<Upstream>>,
     /// Where each model goes, by slug; follows `upstreams` (the oldest upstream wins a slug).
@@ -66,6 +70,8 @@ impl Workspace {
             default_role_id: None,
             policies: Map::default(),
             policy_rules: PolicyRules::default(),
+            policy_exceptions: Map::default(),
+            device_enrolments: Map::default(),
             upstreams: BTreeMap::new(),
             models: Arc::default(),
             access_tokens: Map::default(),

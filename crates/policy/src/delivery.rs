@@ -8,29 +8,33 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use provost_model::{Bundle, Permission, Policy};
+use provost_model::{Bundle, ClientVersion, Permission, Policy};
 use provost_web::{App, Client};
 
 use crate::fetches::Fetches;
 
 /// `config/bundle`: for clients since 0.137, and config servers.
 pub(crate) fn bundle(app: &App, fetches: &Fetches, client: &Client) -> Response {
-    let policy = policy_of(client);
+    let policy = policy_of(app, client);
     fetches.record(app, client, policy.map(Arc::as_ref), "bundle");
     answer(policy.map_or_else(|| Bundle::empty().bundle, |policy| policy.bundle.bundle.clone()))
 }
 
 /// `config/requirements`: for clients before it.
 pub(crate) fn requirements(app: &App, fetches: &Fetches, client: &Client) -> Response {
-    let policy = policy_of(client);
+    let policy = policy_of(app, client);
     fetches.record(app, client, policy.map(Arc::as_ref), "requirements");
     answer(policy.map_or_else(|| Bundle::empty().requirements, |policy| policy.bundle.requirements.clone()))
 }
 
 /// A member who may not use Codex Local gets no policy rather than a refusal: clients show a refusal
 /// here as an outage, and the member hears why at the model call.
-fn policy_of(client: &Client) -> Option<&Arc<Policy>> {
-    client.workspace.policy_for(&client.member).filter(|_| client.may(Permission::CodexLocalUse))
+fn policy_of<'a>(app: &App, client: &'a Client) -> Option<&'a Arc<Policy>> {
+    if !client.may(Permission::CodexLocalUse) {
+        return None;
+    }
+    let version = client.origin.user_agent.as_deref().and_then(ClientVersion::of_user_agent);
+    client.workspace.delivery(&client.member, version, app.store.clock().now()).policy
 }
 
 fn answer(body: Arc<[u8]>) -> Response {

@@ -5,7 +5,8 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use provost_model::event::{Actor, EventType, NewEvent, Origin, Target};
 use provost_model::{
-    AccessTokenId, ApiKeyId, EventId, GrantId, GroupId, MemberId, PolicyId, RoleId, UpstreamId, WorkspaceId,
+    AccessTokenId, ApiKeyId, DeviceEnrolmentId, EventId, GrantId, GroupId, MemberId, PolicyExceptionId, PolicyId,
+    RoleId, UpstreamId, WorkspaceId,
 };
 use serde_json::Value;
 
@@ -37,8 +38,12 @@ pub enum Touched {
     Group(GroupId),
     /// A role and its groups.
     Role(RoleId),
-    /// A policy.
+    /// A policy and its rollout.
     Policy(PolicyId),
+    /// An exception.
+    PolicyException(PolicyExceptionId),
+    /// A device enrolment.
+    DeviceEnrolment(DeviceEnrolmentId),
     /// An upstream.
     Upstream(UpstreamId),
     /// An access token.
@@ -58,6 +63,8 @@ impl Touched {
             Self::Group(id) => ("group", id.to_string()),
             Self::Role(id) => ("role", id.to_string()),
             Self::Policy(id) => ("policy", id.to_string()),
+            Self::PolicyException(id) => ("policy_exception", id.to_string()),
+            Self::DeviceEnrolment(id) => ("device_enrolment", id.to_string()),
             Self::Upstream(id) => ("upstream", id.to_string()),
             Self::AccessToken(id) => ("access_token", id.to_string()),
             Self::ApiKey(id) => ("api_key", id.to_string()),
@@ -75,6 +82,8 @@ impl Touched {
             "group" => Self::Group(parse(id)?),
             "role" => Self::Role(parse(id)?),
             "policy" => Self::Policy(parse(id)?),
+            "policy_exception" => Self::PolicyException(parse(id)?),
+            "device_enrolment" => Self::DeviceEnrolment(parse(id)?),
             "upstream" => Self::Upstream(parse(id)?),
             "access_token" => Self::AccessToken(parse(id)?),
             "api_key" => Self::ApiKey(parse(id)?),

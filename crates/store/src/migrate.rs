@@ -17,6 +17,12 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0006_deprovisions", include_str!("../migrations/0006_deprovisions.sql")),
     ("0007_keys", include_str!("../migrations/0007_keys.sql")),
     ("0008_saml", include_str!("../migrations/0008_saml.sql")),
+    ("0009_workload_identity_makers", include_str!("../migrations/0009_workload_identity_makers.sql")),
+    ("0010_policy_versions", include_str!("../migrations/0010_policy_versions.sql")),
+    ("0011_rollouts", include_str!("../migrations/0011_rollouts.sql")),
+    ("0012_policy_exceptions", include_str!("../migrations/0012_policy_exceptions.sql")),
+    ("0013_device_enrolments", include_str!("../migrations/0013_device_enrolments.sql")),
+    ("0014_policy_facts", include_str!("../migrations/0014_policy_facts.sql")),
 ];
 
 /// Any number will do, as long as only Provost uses it: "PROV".

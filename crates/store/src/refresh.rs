@@ -7,7 +7,10 @@ use provost_model::{MemberId, Workspace, WorkspaceId, World};
 
 use crate::change::Touched;
 use crate::db::{Db, Tx};
-use crate::tables::{access_tokens, api_keys, grants, groups, members, policies, roles, upstreams, workspaces};
+use crate::tables::{
+    access_tokens, api_keys, device_enrolments, grants, groups, members, policies, policy_exceptions, roles, upstreams,
+    workspaces,
+};
 use crate::{Error, Result, Sealer};
 
 /// Brings `world` up to what the database holds. A workspace that cannot be read stays as it was and
@@ -85,6 +88,10 @@ async fn whole(tx: &mut Tx, sealer: &Sealer, id: WorkspaceId, now: Timestamp) ->
     }
     workspace.policies =
         policies::load_all(tx, id).await?.into_iter().map(|policy| (policy.id, Arc::new(policy))).collect();
+    let exceptions = policy_exceptions::load_all(tx, id, now).await?;
+    workspace.policy_exceptions = exceptions.into_iter().map(|found| (found.member_id, Arc::new(found))).collect();
+    let enrolments = device_enrolments::load_all(tx, id).await?;
+    workspace.device_enrolments = enrolments.into_iter().map(|(hash, found)| (hash, Arc::new(found))).collect();
     for upstream in upstreams::load_all(tx, id, sealer).await? {
         workspace.set_upstream(upstream.id, Some(upstream));
     }
@@ -119,6 +126,18 @@ async fn reload(tx: &mut Tx, sealer: &Sealer, workspace: &mut Workspace, touched
         Touched::Policy(id) => match policies::load(tx, ws, id).await? {
             Some(policy) => drop(workspace.policies.insert(id, Arc::new(policy))),
             None => drop(workspace.policies.remove(&id)),
+        },
+        Touched::PolicyException(id) => {
+            match policy_exceptions::load(tx, ws, id).await? {
+                Some((true, found)) => drop(workspace.policy_exceptions.insert(found.member_id, Arc::new(found))),
+                // It waits, or is over, or is gone with its member or its policy.
+                _ => workspace.policy_exceptions.retain(|_, exception| exception.id != id),
+            }
+        }
+        Touched::DeviceEnrolment(id) => match device_enrolments::load(tx, ws, id).await? {
+            Some((hash, Some(enrolment))) => drop(workspace.device_enrolments.insert(hash, Arc::new(enrolment))),
+            Some((hash, None)) => drop(workspace.device_enrolments.remove(&hash)),
+            None => workspace.device_enrolments.retain(|_, enrolment| enrolment.id != id),
         },
         Touched::Upstream(id) => workspace.set_upstream(id, upstreams::load(tx, ws, id, sealer).await?),
         Touched::AccessToken(id) => {

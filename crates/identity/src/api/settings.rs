@@ -59,6 +59,12 @@ pub(crate) struct SettingsPatch {
     /// 1 to 720.
     #[serde(default, deserialize_with = "present")]
     session_max_hours: Option<u32>,
+    #[serde(default, deserialize_with = "present")]
+    policy_approval: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
+    telemetry: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
+    record_commands: Option<bool>,
 }
 
 impl SettingsPatch {
@@ -98,6 +104,9 @@ impl SettingsPatch {
             leaver_api_keys: self.leaver_api_keys.unwrap_or(to.leaver_api_keys),
             session_idle_minutes: self.session_idle_minutes.unwrap_or(to.session_idle_minutes),
             session_max_hours: self.session_max_hours.unwrap_or(to.session_max_hours),
+            policy_approval: self.policy_approval.unwrap_or(to.policy_approval),
+            telemetry: self.telemetry.unwrap_or(to.telemetry),
+            record_commands: self.record_commands.unwrap_or(to.record_commands),
         })
     }
 }

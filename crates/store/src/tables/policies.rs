@@ -1,9 +1,12 @@
 //! Policies and their versions.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use provost_model::{Policy, PolicyId, WorkspaceId, name_key};
 
-use super::Page;
+use super::{Page, rollouts};
 use crate::Result;
 use crate::db::{Row, Tx};
 
@@ -131,12 +134,20 @@ fn read(row: &Row) -> Result<PolicyRow> {
 /// Every policy, for the snapshot.
 pub(crate) async fn load_all(tx: &mut Tx, ws: WorkspaceId) -> Result<Vec<Policy>> {
     let everything = Page { after: None, limit: u32::MAX };
-    Ok(list(tx, ws, &everything).await?.iter().map(snapshot).collect())
+    let mut found: Vec<Policy> = list(tx, ws, &everything).await?.iter().map(snapshot).collect();
+    let rollouts = rollouts::load(tx, ws, None).await?.into_iter();
+    let mut by_policy: HashMap<_, _> = rollouts.map(|rollout| (rollout.candidate.id, Arc::new(rollout))).collect();
+    for policy in &mut found {
+        policy.rollout = by_policy.remove(&policy.id);
+    }
+    Ok(found)
 }
 
 /// One policy, for the snapshot.
 pub(crate) async fn load(tx: &mut Tx, ws: WorkspaceId, id: PolicyId) -> Result<Option<Policy>> {
-    Ok(get(tx, ws, id).await?.as_ref().map(snapshot))
+    let Some(row) = get(tx, ws, id).await? else { return Ok(None) };
+    let rollout = rollouts::load(tx, ws, Some(id)).await?.pop().map(Arc::new);
+    Ok(Some(Policy { rollout, ..snapshot(&row) }))
 }
 
 fn snapshot(row: &PolicyRow) -> Policy {

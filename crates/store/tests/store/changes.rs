@@ -194,6 +194,9 @@ fn settings_are_kept_whole() {
             leaver_api_keys: LeaverApiKeys::Revoke,
             session_idle_minutes: 5,
             session_max_hours: 1,
+            policy_approval: true,
+            telemetry: true,
+            record_commands: true,
         };
         let mut changing = change(&store, ws).await?;
         workspaces::set_settings(&mut changing, ws, &settings).await?;
