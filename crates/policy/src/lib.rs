@@ -2,6 +2,7 @@
 
 mod api;
 mod delivery;
+mod exceptions;
 mod fetches;
 
 use std::future::ready;
@@ -12,6 +13,8 @@ use axum::routing::get;
 use provost_web::{App, Client};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+pub use exceptions::expire_exceptions;
 
 use crate::fetches::Fetches;
 
@@ -26,6 +29,11 @@ pub fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(policy_versions::show))
         .routes(routes!(policy_rules::show, policy_rules::update))
         .routes(routes!(policy_lookup::show))
+        .routes(routes!(policy_exceptions::list, policy_exceptions::create))
+        .routes(routes!(policy_exceptions::show))
+        .routes(routes!(policy_exceptions::approve))
+        .routes(routes!(policy_exceptions::deny))
+        .routes(routes!(policy_exceptions::end))
 }
 
 /// What clients fetch (`client-contract.md` §2.1, §2.2, §2.6).

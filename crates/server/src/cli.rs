@@ -1,5 +1,7 @@
 //! The verbs of the command line.
 
+mod exception;
+
 use std::io::{IsTerminal, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -38,6 +40,9 @@ enum Verb {
     /// Look at policies.
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// Ask for another policy for a time, and decide on what was asked for.
+    #[command(subcommand)]
+    Exception(exception::ExceptionVerb),
     /// Print the OpenAPI document of the admin API.
     Openapi,
 }
@@ -88,6 +93,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Verb::Init(args) => init(*args).await,
         Verb::ClientConfig(args) => client_config(*args),
         Verb::Policy(PolicyVerb::Lint { file, defaults, json }) => policy_lint(&file, defaults, json),
+        Verb::Exception(verb) => exception::run(verb).await,
         Verb::Openapi => print(&format!("{}\n", openapi::document().to_pretty_json()?)),
     }
 }

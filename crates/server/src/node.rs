@@ -115,6 +115,7 @@ impl Node {
             listeners.spawn(async move { listen::serve(listener, door, service, shutdown).await.cut });
         }
         tokio::spawn(upkeep(app.clone(), shutdown.clone()));
+        tokio::spawn(provost_policy::expire_exceptions(app.store.clone(), shutdown.clone()));
         Ok(Self { app, address, http_address, shutdown, listeners, presence })
     }
 

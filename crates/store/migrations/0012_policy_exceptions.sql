@@ -4,8 +4,8 @@ CREATE TABLE policy_exceptions (
     id TEXT PRIMARY KEY,
     workspace_id TEXT NOT NULL REFERENCES workspaces (id),
     member_id TEXT NOT NULL REFERENCES members (id) ON DELETE CASCADE,
-    -- which policy; who asks may leave the choice to who approves
-    policy_id TEXT REFERENCES policies (id) ON DELETE CASCADE,
+    -- which policy (it may be gone); who asks may leave the choice to who approves
+    policy_id TEXT,
     reason TEXT NOT NULL,
     -- for how long, from its approval on
     minutes BIGINT NOT NULL,

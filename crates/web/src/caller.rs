@@ -3,8 +3,8 @@ use std::sync::Arc;
 use http::request::Parts;
 use provost_model::event::{Actor, EventType, Origin};
 use provost_model::{ApiKey, ApiKeyStatus, Member, Permission, PermissionSet, Workspace};
-use provost_store::Change;
-use provost_store::tables::members;
+use provost_store::tables::{api_keys, members};
+use provost_store::{Change, Tx};
 use serde_json::{Value, json};
 
 use crate::client::bearer;
@@ -86,6 +86,18 @@ impl Caller {
         match &self.principal {
             Principal::Member(member) => member.id.to_string(),
             Principal::ApiKey(key) => key.id.to_string(),
+        }
+    }
+
+    /// The members who stand behind the caller, by id: themselves, or who has seen the secret of the key
+    /// (or of the keys that it was made with). Where a second person is wanted, it is none of them.
+    pub async fn people(&self, tx: &mut Tx) -> Result<Vec<String>> {
+        match &self.principal {
+            Principal::Member(member) => Ok(vec![member.id.to_string()]),
+            Principal::ApiKey(key) => {
+                let row = api_keys::get(tx, self.workspace.id, key.id).await?;
+                Ok(row.map(|row| row.known_by).unwrap_or_default())
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod answer;
 mod app;
+mod asker;
 mod body;
 mod caller;
 mod client;
@@ -30,6 +31,7 @@ mod sign_in_limits;
 
 pub use answer::{Created, List};
 pub use app::{App, AppParts};
+pub use asker::Asker;
 pub use body::{Json, PathId, PathIds, Query, media_type, name, nullable, optional_text, present};
 pub use caller::{Caller, Principal};
 pub use client::{Client, NOT_ALLOWED, Refusal, Via};

@@ -114,6 +114,7 @@ fn unknown(path: &str) -> String {
             (part, "domains") if part.starts_with('{') => "dom_",
             (part, "second-factors" | "totp") if part.starts_with('{') => "mfa_",
             (part, "api-keys") if part.starts_with('{') => "key_",
+            (part, "policy-exceptions") if part.starts_with('{') => "exc_",
             (part, before) => {
                 assert!(!part.starts_with('{'), "say here which kind of id stands behind {before} in {path}");
                 continue;

@@ -90,6 +90,13 @@ pub async fn get(tx: &mut Tx, ws: WorkspaceId, id: PolicyId) -> Result<Option<Po
     tx.row(sql, [ws.into(), id.into()]).await?.map(|row| read(&row)).transpose()
 }
 
+/// The current version of the policy of this name (in any case).
+pub async fn get_by_name(tx: &mut Tx, ws: WorkspaceId, name: &str) -> Result<Option<PolicyRow>> {
+    let sql = "SELECT v.* FROM policies p JOIN policy_versions v ON v.policy_id = p.id AND v.version = p.version
+        WHERE p.workspace_id = $1 AND p.name_key = $2";
+    tx.row(sql, [ws.into(), name_key(name).into()]).await?.map(|row| read(&row)).transpose()
+}
+
 /// The current versions of a page of the policies, by age.
 pub async fn list(tx: &mut Tx, ws: WorkspaceId, page: &Page) -> Result<Vec<PolicyRow>> {
     let sql = "SELECT v.* FROM policies p JOIN policy_versions v ON v.policy_id = p.id AND v.version = p.version
