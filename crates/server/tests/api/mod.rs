@@ -35,6 +35,7 @@ mod concurrency;
 mod delivery;
 mod escalation;
 mod idempotency;
+mod in_flight;
 mod issuer;
 mod ledger;
 mod openapi;
