@@ -17,6 +17,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0006_deprovisions", include_str!("../migrations/0006_deprovisions.sql")),
     ("0007_keys", include_str!("../migrations/0007_keys.sql")),
     ("0008_saml", include_str!("../migrations/0008_saml.sql")),
+    ("0009_workload_identity_makers", include_str!("../migrations/0009_workload_identity_makers.sql")),
 ];
 
 /// Any number will do, as long as only Provost uses it: "PROV".

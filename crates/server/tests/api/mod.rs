@@ -16,6 +16,7 @@ mod events;
 mod groups;
 mod key_approval;
 mod leaked_secrets;
+mod left_behind;
 mod members;
 mod mfa;
 mod passkeys;

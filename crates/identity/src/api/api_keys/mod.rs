@@ -182,7 +182,7 @@ fn may_grant(app: &App, caller: &Caller, scopes: &[Scope]) -> Result<()> {
 }
 
 /// The members who see the secrets that the caller sees: a member, or who knows the calling key.
-async fn known_to(caller: &Caller, tx: &mut Tx) -> Result<Vec<String>> {
+pub(crate) async fn known_to(caller: &Caller, tx: &mut Tx) -> Result<Vec<String>> {
     match &caller.principal {
         Principal::Member(member) => Ok(vec![member.id.to_string()]),
         Principal::ApiKey(key) => {
