@@ -141,11 +141,11 @@ async fn what_a_leaver_asked_for_is_withdrawn_and_nobody_approves_what_they_know
 
 const IDENTITIES: &str = "/api/v1/workload-identities";
 
-/// A workload identity that acts as the first owner, made by somebody.
-async fn identity_of(server: &Server, issuer: &Issuer, who: &As, name: &str) -> Answer {
+/// A workload identity that acts as a member who stays, made by somebody.
+async fn identity_of(server: &Server, issuer: &Issuer, member: &str, who: &As, name: &str) -> Answer {
     let body = json!({
         "name": name, "issuer": issuer.url(), "audience": name, "subject_pattern": format!("repo:{name}"),
-        "member_id": server.owner_id,
+        "member_id": member,
     });
     let made = server.call(who, Method::POST, IDENTITIES, Some(body)).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
@@ -160,24 +160,25 @@ async fn a_workload_identity_that_a_leaver_made_or_bent_is_named_and_ends_with_t
             let (server, issuer) = (Server::start_with(database, PATIENT).await, Issuer::start().await);
             server.patch("/api/v1/settings", json!({ "leaver_api_keys": setting })).await.ok();
             let ((mia, session), (max, maxs)) = (owner(&server, "mia").await, owner(&server, "max").await);
+            let ci = server.member("ci@acme.example").await;
             let key = key_of(&server, &session, "first").await;
-            let made = identity_of(&server, &issuer, &session, "made").await;
+            let made = identity_of(&server, &issuer, &ci, &session, "made").await;
             assert_eq!(made.text("created_by"), mia);
-            let with_key = identity_of(&server, &issuer, &As::Key(key.text("key")), "made-with-a-key").await;
+            let with_key = identity_of(&server, &issuer, &ci, &As::Key(key.text("key")), "made-with-a-key").await;
             assert_eq!(with_key.text("created_by"), key.text("id"));
             let path = |identity: &Answer| format!("{IDENTITIES}/{}", identity.text("id"));
-            let bent = identity_of(&server, &issuer, &maxs, "bent").await;
+            let bent = identity_of(&server, &issuer, &ci, &maxs, "bent").await;
             let patch = Some(json!({ "subject_pattern": "repo:mia/own" }));
             server.call(&session, Method::PATCH, &path(&bent), patch).await.ok();
             assert_eq!(server.get(&path(&bent)).await.text("created_by"), max);
-            let fine = identity_of(&server, &issuer, &maxs, "fine").await;
+            let fine = identity_of(&server, &issuer, &ci, &maxs, "fine").await;
             server.call(&session, Method::PATCH, &path(&fine), Some(json!({ "name": "renamed" }))).await.ok();
 
             let receipt = suspended(&server, &server.admin(), &mia).await;
             let left = receipt["workload_identities_left"].clone();
             if setting == "keep" {
                 assert_eq!(names(&left), ["made", "made-with-a-key", "bent"]);
-                assert_eq!(left[0]["member_id"], json!(server.owner_id));
+                assert_eq!(left[0]["member_id"], json!(ci));
                 assert_eq!(receipt["ended"]["workload_identities"], 0);
                 // An owner decides.
                 server.delete(&path(&with_key)).await;
