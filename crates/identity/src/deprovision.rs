@@ -4,16 +4,18 @@
 
 use jiff::Timestamp;
 use provost_model::event::{EventType, Target};
-use provost_model::{DeprovisionId, GroupId, LeaverApiKeys, MemberId, Permission, Workspace};
+use provost_model::{DeprovisionId, GroupId, MemberId, Permission, Workspace};
 use provost_store::tables::deprovisions::{self, DeprovisionRow};
 use provost_store::tables::{
-    access_tokens, api_keys, authorization_codes, device_logins, grants, links, members, pending_sign_ins, sessions,
+    access_tokens, authorization_codes, device_logins, grants, links, members, pending_sign_ins, sessions,
 };
 use provost_store::{Change, Touched};
 use provost_web::{Result, is_live};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
+
+use crate::left_behind;
 
 /// At most so many things are named in a receipt; all of them are counted.
 const MAX_ITEMS: usize = 1_000;
@@ -55,8 +57,14 @@ pub(crate) struct Ended {
     pub(crate) client_sessions: usize,
     /// Personal access tokens.
     pub(crate) access_tokens: usize,
-    /// API keys that they had made.
+    /// API keys that they had made, or knew.
     pub(crate) api_keys: usize,
+    /// API keys that they had asked for and that waited for a second person.
+    #[serde(default)]
+    pub(crate) api_key_requests: usize,
+    /// Workload identities that acted as them, or that they had made; they are disabled.
+    #[serde(default)]
+    pub(crate) workload_identities: usize,
     /// One-time links: invitations.
     pub(crate) links: usize,
     /// Device sign-ins in flight.
@@ -68,7 +76,8 @@ pub(crate) struct Ended {
 /// One thing that ended.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Item {
-    /// `session`, `client_session`, `access_token` or `api_key`.
+    /// `session`, `client_session`, `access_token`, `api_key_request`, `api_key` or
+    /// `workload_identity`.
     kind: String,
     id: String,
     /// What it is called: of a session the browser, of a client session the client.
@@ -115,12 +124,20 @@ pub(crate) async fn deprovision(
             item("access_token", &token.id, &token.name);
         }
     }
-    if workspace.settings.leaver_api_keys == LeaverApiKeys::Revoke {
-        for key in api_keys::made_by(change, ws, &member.to_string(), now).await? {
-            revoke_api_key(change, &key, "maker_left").await?;
-            ended.api_keys += 1;
-            item("api_key", &key.id, &key.name);
-        }
+    // Who left a group is a member still, as whom a workload may act again when they are back in it.
+    let is_out = matches!(cause, Cause::Suspended | Cause::Deleted);
+    let left_behind = left_behind::end(change, member, workspace.settings.leaver_api_keys, is_out).await?;
+    ended.api_key_requests = left_behind.requests.len();
+    ended.api_keys = left_behind.keys.len();
+    ended.workload_identities = left_behind.identities.len();
+    for key in &left_behind.requests {
+        item("api_key_request", &key.id, &key.name);
+    }
+    for key in &left_behind.keys {
+        item("api_key", &key.id, &key.name);
+    }
+    for identity in &left_behind.identities {
+        item("workload_identity", &identity.id, &identity.name);
     }
     pending_sign_ins::delete_all(change, ws, member).await?;
     ended.links = links::delete_all(change, ws, member, now).await?;
@@ -175,14 +192,4 @@ pub(crate) async fn left_group(
         }
     }
     Ok(receipts)
-}
-
-/// Revokes an API key, and says why.
-pub(crate) async fn revoke_api_key(change: &mut Change, key: &api_keys::ApiKeyRow, reason: &str) -> Result<()> {
-    let (ws, now) = (change.workspace_id(), change.at());
-    api_keys::revoke(change, ws, key.id, now).await?;
-    change.touch(Touched::ApiKey(key.id));
-    let target = Target::new("api_key", key.id, key.name.as_str());
-    change.record(EventType::ApiKeyRevoked, target, json!({ "last4": key.last4, "reason": reason }));
-    Ok(())
 }

@@ -6,6 +6,7 @@ mod bootstrap;
 mod deprovision;
 mod failures;
 mod issuer;
+mod left_behind;
 mod links;
 mod mfa;
 mod pages;

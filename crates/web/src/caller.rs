@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use http::request::Parts;
+use jiff::Timestamp;
 use provost_model::event::{Actor, EventType, Origin};
 use provost_model::{ApiKey, ApiKeyStatus, Member, Permission, PermissionSet, Workspace};
 use provost_store::tables::{api_keys, members};
@@ -102,13 +103,21 @@ impl Caller {
     }
 
     /// Begins a change of the caller's workspace. A member who was shut out while the change waited for
-    /// its turn makes none: what it left behind would be there when they are let in again.
+    /// its turn makes none: what it left behind would be there when they are let in again. Nor does an
+    /// API key that ended meanwhile.
     pub async fn change(&self, app: &App) -> Result<Change> {
         let mut change = app.store.change(self.workspace.id, self.actor(), self.origin.clone()).await?;
-        if let Principal::Member(member) = &self.principal {
-            let row = members::get(&mut change, self.workspace.id, member.id).await?;
-            if !row.is_some_and(|row| row.active) {
-                return Err(Error::unauthorized("your account was suspended"));
+        match &self.principal {
+            Principal::Member(member) => {
+                let row = members::get(&mut change, self.workspace.id, member.id).await?;
+                if !row.is_some_and(|row| row.active) {
+                    return Err(Error::unauthorized("your account was suspended"));
+                }
+            }
+            Principal::ApiKey(key) => {
+                if !still_works(&mut change, key).await? {
+                    return Err(Error::unauthorized(NO_KEY));
+                }
             }
         }
         Ok(change)
@@ -129,8 +138,25 @@ impl Caller {
     }
 }
 
+/// What the bearer of a key hears that does not work.
+const NO_KEY: &str = "the API key is not known, expired, revoked, or waits for approval";
+
+/// Whether the key of a request still works, as a change finds it that holds the workspace's lock.
+pub async fn still_works(change: &mut Change, key: &ApiKey) -> provost_store::Result<bool> {
+    let (ws, now) = (change.workspace_id(), change.at());
+    let has_ended = |end: Option<Timestamp>| end.is_some_and(|at| at <= now);
+    // The secret that the request carried may be a former one, which ends before the key does.
+    if has_ended(key.expires_at) {
+        return Ok(false);
+    }
+    let row = api_keys::get(change, ws, key.id).await?;
+    Ok(row.is_some_and(|row| {
+        row.revoked_at.is_none() && row.status == ApiKeyStatus::Active && !has_ended(row.expires_at)
+    }))
+}
+
 fn by_api_key(app: &App, parts: &Parts, token: &str) -> Result<Caller> {
-    let nobody = || Error::unauthorized("the API key is not known, expired, revoked, or waits for approval");
+    let nobody = || Error::unauthorized(NO_KEY);
     if is_mistyped(token) {
         return Err(Error::unauthorized("the API key is mistyped: its checksum is wrong"));
     }

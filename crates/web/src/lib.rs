@@ -33,7 +33,7 @@ pub use answer::{Created, List};
 pub use app::{App, AppParts};
 pub use asker::Asker;
 pub use body::{Json, PathId, PathIds, Query, media_type, name, nullable, optional_text, present};
-pub use caller::{Caller, Principal};
+pub use caller::{Caller, Principal, still_works};
 pub use client::{Client, NOT_ALLOWED, Refusal, Via};
 pub use cursor::ListQuery;
 pub use door::{Doorway, RequestId, door};

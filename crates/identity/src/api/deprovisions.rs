@@ -2,15 +2,19 @@
 
 use axum::extract::State;
 use jiff::Timestamp;
-use provost_model::{ApiKeyId, DeprovisionId, GroupId, MemberId, NodeId, Scope, WorkspaceId};
+use provost_model::{
+    ApiKeyId, ApiKeyStatus, DeprovisionId, GroupId, MemberId, NodeId, Scope, WorkloadIdentityId, WorkspaceId,
+};
 use provost_store::Tx;
 use provost_store::tables::api_keys::{self, ApiKeyRow};
 use provost_store::tables::deprovisions::{self, DeprovisionRow, NodeRow};
+use provost_store::tables::workload_identities::{self, WorkloadIdentityRow};
 use provost_web::{App, Error, ErrorBody, List, ListQuery, PathId, Permit, Query, Result, permits};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::deprovision::{Ended, Item, revoke_api_key};
+use crate::deprovision::{Ended, Item};
+use crate::left_behind::revoke_api_key;
 
 /// What ended when a member left, and when.
 #[derive(Serialize, ToSchema)]
@@ -28,8 +32,12 @@ pub(crate) struct Receipt {
     ended: Ended,
     /// What ended, one by one (at most 1000).
     items: Vec<Item>,
-    /// The API keys that they had made and that still work: an owner decides.
+    /// The API keys that are their work and that still work: those that they made, whose secret they
+    /// have seen, and whatever was made with one of those. An owner decides.
     api_keys_left: Vec<LeftKey>,
+    /// The workload identities that are their work and that still work: those that they made or
+    /// changed, themselves or with one of those keys. An owner decides.
+    workload_identities_left: Vec<LeftIdentity>,
     /// When each node that ran had let go of them.
     nodes: Vec<AppliedNode>,
     /// Whether all of them have that still run.
@@ -43,7 +51,7 @@ pub(crate) struct Leaver {
     email: String,
 }
 
-/// An API key whose maker left.
+/// An API key of somebody who left.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LeftKey {
     id: ApiKeyId,
@@ -55,6 +63,26 @@ pub(crate) struct LeftKey {
 impl From<ApiKeyRow> for LeftKey {
     fn from(row: ApiKeyRow) -> Self {
         Self { id: row.id, name: row.name, last4: row.last4, scopes: row.scopes }
+    }
+}
+
+/// A workload identity of somebody who left.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LeftIdentity {
+    id: WorkloadIdentityId,
+    name: String,
+    /// Whose tokens it takes.
+    issuer: String,
+    /// Which of them.
+    subject_pattern: String,
+    /// As whom it acts.
+    member_id: MemberId,
+}
+
+impl From<WorkloadIdentityRow> for LeftIdentity {
+    fn from(row: WorkloadIdentityRow) -> Self {
+        let WorkloadIdentityRow { id, name, issuer, subject_pattern, member_id, .. } = row;
+        Self { id, name, issuer, subject_pattern, member_id }
     }
 }
 
@@ -132,7 +160,7 @@ pub(crate) struct Revoked {
     revoked: Vec<LeftKey>,
 }
 
-/// Revoke the API keys that somebody made who left.
+/// Revoke the API keys of somebody who left: those that the receipt names.
 #[utoipa::path(post, path = "/api/v1/deprovisions/{id}/revoke-api-keys", tag = "Deprovisions",
     params(("id" = DeprovisionId, Path)),
     responses((status = 200, body = Revoked), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
@@ -144,7 +172,7 @@ pub(crate) async fn revoke_api_keys(
     let mut change = permit.change(&app).await?;
     let ws = change.workspace_id();
     let row = deprovisions::get(&mut change, ws, id).await?.ok_or_else(|| Error::not_found(DeprovisionId::NOUN))?;
-    let keys = api_keys::made_by(&mut change, ws, &row.member_id.to_string(), row.at).await?;
+    let keys = api_keys::made_by(&mut change, ws, row.member_id, row.at).await?;
     for key in &keys {
         revoke_api_key(&mut change, key, "maker_left").await?;
     }
@@ -155,7 +183,9 @@ pub(crate) async fn revoke_api_keys(
 }
 
 async fn receipt(tx: &mut Tx, ws: WorkspaceId, row: DeprovisionRow, nodes: &[NodeRow]) -> Result<Receipt> {
-    let left = api_keys::made_by(tx, ws, &row.member_id.to_string(), row.at).await?;
+    let mut left = api_keys::made_by(tx, ws, row.member_id, row.at).await?;
+    left.retain(|key| key.status == ApiKeyStatus::Active);
+    let identities = workload_identities::made_by(tx, ws, row.member_id, row.at).await?;
     let nodes: Vec<&NodeRow> = nodes.iter().filter(|node| node.deprovision_id == row.id).collect();
     let unreadable = |error: serde_json::Error| provost_store::Error::Corrupt("receipt", error.to_string());
     Ok(Receipt {
@@ -167,6 +197,7 @@ async fn receipt(tx: &mut Tx, ws: WorkspaceId, row: DeprovisionRow, nodes: &[Nod
         ended: serde_json::from_value(row.ended).map_err(unreadable)?,
         items: serde_json::from_value(row.items).map_err(unreadable)?,
         api_keys_left: left.into_iter().map(LeftKey::from).collect(),
+        workload_identities_left: identities.into_iter().map(LeftIdentity::from).collect(),
         complete: nodes.iter().all(|node| node.applied_at.is_some() || !node.runs),
         nodes: nodes.into_iter().map(|node| applied(node, row.at)).collect(),
     })

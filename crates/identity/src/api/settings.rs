@@ -4,8 +4,8 @@ use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 use provost_model::event::{EventType, Target};
 use provost_model::{BuiltinRole, LeaverApiKeys, MemberId, Settings};
-use provost_store::Touched;
-use provost_store::tables::workspaces;
+use provost_store::tables::{sessions, workspaces};
+use provost_store::{Change, Touched};
 use provost_web::{
     AnyMember, App, Caller, Error, ErrorBody, Etag, Json, Permit, Principal, Result, name, nullable, permits, present,
 };
@@ -144,10 +144,31 @@ pub(crate) async fn update(
     }
     workspaces::set_settings(&mut change, ws, &after).await?;
     change.touch(Touched::Workspace);
+    let mut details = json!({ "changed": changed });
+    match end_sessions(&mut change, &before.0, &after).await? {
+        0 => {}
+        ended => details["sessions_ended"] = json!(ended),
+    }
     let target = Target::new("workspace", ws, after.name.as_str());
-    change.record(EventType::SettingsUpdated, target, json!({ "changed": changed }));
+    change.record(EventType::SettingsUpdated, target, details);
     change.commit().await?;
     Ok(Etag(after))
+}
+
+/// Ends the sessions of the console that could not begin any more; how many. They are refused besides
+/// (`provost_web::Session`), but what is only refused would come back with the next change.
+async fn end_sessions(change: &mut Change, before: &Settings, after: &Settings) -> Result<u64> {
+    let ws = change.workspace_id();
+    let mut ended = 0;
+    let same_way_in =
+        before.sso_required == after.sso_required && before.break_glass_owner_ids == after.break_glass_owner_ids;
+    if after.sso_required && !same_way_in {
+        ended += sessions::delete_begun_here(change, ws, &after.break_glass_owner_ids).await?;
+    }
+    if after.require_mfa && !before.require_mfa {
+        ended += sessions::delete_of_one_factor(change, ws).await?;
+    }
+    Ok(ended)
 }
 
 /// The second person of API keys goes only by an owner's own session: who could take it away with a

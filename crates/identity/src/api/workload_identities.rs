@@ -47,6 +47,8 @@ pub(crate) struct WorkloadIdentityBody {
     /// How long the access lasts that a token is exchanged for.
     max_minutes: u32,
     enabled: bool,
+    /// Who made it: a member or a key; null where that is not known.
+    created_by: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
@@ -59,7 +61,7 @@ pub(crate) struct WorkloadIdentityBody {
 impl From<WorkloadIdentityRow> for WorkloadIdentityBody {
     fn from(row: WorkloadIdentityRow) -> Self {
         let WorkloadIdentityRow { id, name, issuer, audience, subject_pattern, claims, member_id, .. } = row;
-        let WorkloadIdentityRow { max_minutes, enabled, created_at, updated_at, last_used_at, .. } = row;
+        let WorkloadIdentityRow { max_minutes, enabled, created_by, created_at, updated_at, last_used_at, .. } = row;
         Self {
             id,
             name,
@@ -70,6 +72,7 @@ impl From<WorkloadIdentityRow> for WorkloadIdentityBody {
             member_id,
             max_minutes,
             enabled,
+            created_by,
             created_at,
             updated_at,
             last_used_at,
@@ -175,6 +178,8 @@ pub(crate) async fn create(
         member_id: body.member_id,
         max_minutes: body.max_minutes,
         enabled: body.enabled,
+        created_by: Some(permit.id()),
+        makers: Vec::new(),
         created_at: now,
         updated_at: now,
         last_used_at: None,
@@ -184,6 +189,7 @@ pub(crate) async fn create(
     check_issuer(&app, &row.issuer).await?;
     let mut change = permit.change(&app).await?;
     (row.created_at, row.updated_at) = (change.at(), change.at());
+    row.makers = and_makers(Vec::new(), &permit, &mut change).await?;
     if workload_identities::count(&mut change, row.workspace_id).await? >= MAX_IDENTITIES {
         let message = format!("a workspace has at most {MAX_IDENTITIES} workload identities: delete one");
         return Err(Error::conflict("too_many", message));
@@ -214,7 +220,7 @@ pub(crate) async fn update(
     let before = workload_identities::get(&mut change, permit.workspace.id, id).await?;
     let before = before.ok_or_else(|| Error::not_found("workload identity"))?;
     Etag(editable(&before)).check(&headers)?;
-    let row = WorkloadIdentityRow {
+    let mut row = WorkloadIdentityRow {
         name: patch.name.map_or_else(|| Ok(before.name.clone()), |text| name("name", &text, 100))?,
         issuer: patch.issuer.unwrap_or_else(|| before.issuer.clone()),
         audience: patch.audience.unwrap_or_else(|| before.audience.clone()),
@@ -230,6 +236,7 @@ pub(crate) async fn update(
     // Turning it off, or renaming it, takes nothing that its member may.
     if changed.keys().any(|field| field != "name" && field != "enabled") || (row.enabled && !before.enabled) {
         check(&app, &permit, &row)?;
+        row.makers = and_makers(row.makers, &permit, &mut change).await?;
     }
     if !changed.is_empty() {
         workload_identities::update(&mut change, &row).await?;
@@ -270,6 +277,17 @@ async fn end_tokens(change: &mut Change, id: WorkloadIdentityId) -> Result<usize
         change.touch(Touched::AccessToken(*token));
     }
     Ok(ended.len())
+}
+
+/// Whose work an identity is once the caller has chosen what it does.
+async fn and_makers(mut makers: Vec<String>, caller: &Caller, change: &mut Change) -> Result<Vec<String>> {
+    let people = caller.people(change).await?;
+    for id in std::iter::once(caller.id()).chain(people) {
+        if !makers.contains(&id) {
+            makers.push(id);
+        }
+    }
+    Ok(makers)
 }
 
 fn editable(row: &WorkloadIdentityRow) -> Value {

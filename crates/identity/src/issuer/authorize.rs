@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 use maud::html;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use provost_store::tables::authorization_codes::{self, CodeRow};
+use provost_store::tables::{members, workspaces};
 use provost_web::pages::Page;
 use provost_web::{App, Error, Principal, Query, Result, Secret, Session};
 use serde::Deserialize;
@@ -59,11 +60,7 @@ pub(crate) async fn authorize(
         let description = "PKCE is required: send code_challenge, with code_challenge_method=S256";
         return Ok(send(&[("error", "invalid_request"), ("error_description", description)]));
     };
-    let Some(session) = Session::resolve(&app, &parts).await? else {
-        let back = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        let back = utf8_percent_encode(back, UNRESERVED);
-        return Ok(Redirect::to(&format!("/sign-in?next={back}")).into_response());
-    };
+    let Some(session) = Session::resolve(&app, &parts).await? else { return Ok(sign_in_first(&parts)) };
     let workspace = &session.caller.workspace;
     if request.allowed_workspace_id.as_deref().is_some_and(|wanted| wanted != workspace.id.to_string()) {
         let description = format!("Sign in with an account of the workspace {}.", workspace.settings.name);
@@ -83,9 +80,21 @@ pub(crate) async fn authorize(
         grant_id: None,
     };
     let mut tx = app.store.write().await?;
+    // Who is being suspended at this moment leaves no code behind for when they are let in again.
+    workspaces::wait_in_line(&mut tx, workspace.id).await?;
+    if !members::get(&mut tx, workspace.id, member.id).await?.is_some_and(|row| row.active) {
+        return Ok(sign_in_first(&parts));
+    }
     authorization_codes::insert(&mut tx, &secret.hash, &code, now).await?;
     tx.commit().await?;
     Ok(send(&[("code", &secret.text)]))
+}
+
+/// To the sign-in, and back here from there.
+fn sign_in_first(parts: &Parts) -> Response {
+    let back = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let back = utf8_percent_encode(back, UNRESERVED);
+    Redirect::to(&format!("/sign-in?next={back}")).into_response()
 }
 
 /// Whether a redirect address is an HTTP address on loopback, at any port (RFC 8252 §7.3).

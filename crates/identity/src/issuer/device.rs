@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use http::request::Parts;
 use jiff::SignedDuration;
-use provost_model::event::{Actor, EventType, Target};
+use provost_model::event::{EventType, Target};
 use provost_model::{DeviceLoginId, Permission};
 use provost_store::Store;
 use provost_store::tables::authorization_codes::{self, CodeRow};
@@ -178,8 +178,7 @@ pub(crate) async fn decide(app: &App, session: &Session, code: &str, decision: D
         Decision::Approve => (DeviceLoginState::Approved, EventType::DeviceLoginApproved),
         Decision::Deny => (DeviceLoginState::Denied, EventType::DeviceLoginDenied),
     };
-    let actor = Actor::member(member.id, &member.email);
-    let mut change = app.store.change(caller.workspace.id, actor, caller.origin.clone()).await?;
+    let mut change = caller.change(app).await?;
     if !device_logins::decide(&mut change, login.id, state, (caller.workspace.id, member.id)).await? {
         return Err(Error::not_found("code: somebody has decided already"));
     }

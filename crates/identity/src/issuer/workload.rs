@@ -9,6 +9,7 @@ use provost_model::event::{Actor, EventType, Origin, Target};
 use provost_model::{AccessTokenId, Member, Pattern, WorkspaceId};
 use provost_store::Touched;
 use provost_store::tables::access_tokens::{self, AccessTokenRow};
+use provost_store::tables::members;
 use provost_store::tables::workload_identities::{self, WorkloadIdentityRow};
 use provost_web::{App, IssuerError, Secret, SecretKind, hash_secret};
 use serde::{Deserialize, Serialize};
@@ -201,7 +202,11 @@ fn member_of(app: &App, identity: &WorkloadIdentityRow) -> Result<Arc<Member>, D
     let workspace = app.store.workspace(identity.workspace_id);
     let member = workspace.and_then(|workspace| workspace.members.get(&identity.member_id).cloned());
     let member = member.filter(|member| member.active);
-    member.ok_or_else(|| deny("member_inactive", "the member that the workload acts as is suspended or gone"))
+    member.ok_or_else(member_inactive)
+}
+
+fn member_inactive() -> Denial {
+    deny("member_inactive", "the member that the workload acts as is suspended or gone")
 }
 
 async fn issue(
@@ -219,6 +224,10 @@ async fn issue(
     if current.is_none_or(|current| WorkloadIdentityRow { last_used_at: identity.last_used_at, ..current } != *identity)
     {
         return Ok(Err(deny("changed", "the workload identity was changed at this moment: try again")));
+    }
+    // So may the member have been suspended: what it left behind would be there when they are let in again.
+    if !members::get(&mut change, ws, member.id).await?.is_some_and(|row| row.active) {
+        return Ok(Err(member_inactive()));
     }
     if !claims["jti"].is_null() {
         let jti = claims["jti"].as_str().map_or_else(|| claims["jti"].to_string(), str::to_owned);

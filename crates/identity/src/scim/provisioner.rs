@@ -1,10 +1,11 @@
 use std::ops::Deref;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::StatusCode;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use provost_model::Scope;
+use provost_model::{ApiKey, Scope};
 use provost_web::{Caller, Principal};
 use serde_json::json;
 
@@ -15,6 +16,14 @@ use super::problem::Problem;
 /// keeps. No member's session, and no other scope, will do.
 pub(crate) struct Provisioner {
     caller: Caller,
+    key: Arc<ApiKey>,
+}
+
+impl Provisioner {
+    /// The key that it came with.
+    pub(crate) fn key(&self) -> &Arc<ApiKey> {
+        &self.key
+    }
 }
 
 impl Deref for Provisioner {
@@ -40,6 +49,7 @@ impl FromRequestParts<Scim> for Provisioner {
             caller.record_refusal(scim, details);
             return Err(Problem::new(StatusCode::FORBIDDEN, "this API key has not the scope `scim`"));
         }
-        Ok(Self { caller })
+        let key = key.clone();
+        Ok(Self { caller, key })
     }
 }

@@ -80,8 +80,8 @@ async fn who_is_suspended_is_out_of_everything_and_the_receipt_names_it() {
         assert_eq!(receipt["member"], json!({ "id": mia.id, "email": "mia@acme.example" }));
         assert_eq!(receipt["cause"], "suspended");
         let ended = json!({
-            "sessions": 1, "client_sessions": 1, "access_tokens": 1, "api_keys": 0, "links": 0, "device_logins": 0,
-            "authorization_codes": 0,
+            "sessions": 1, "client_sessions": 1, "access_tokens": 1, "api_keys": 0, "api_key_requests": 0,
+            "workload_identities": 0, "links": 0, "device_logins": 0, "authorization_codes": 0,
         });
         assert_eq!(receipt["ended"], ended);
         let items: Vec<_> = receipt["items"].as_array().unwrap().iter().map(|item| &item["kind"]).collect();

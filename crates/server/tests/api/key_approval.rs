@@ -138,7 +138,7 @@ async fn an_approver_holds_what_the_key_is_to_hold() {
     let key = scene.ask(&scene.mia, "analytics.read").await;
     let As::Session { member_id, .. } = &scene.mia else { unreachable!("a session") };
     scene.server.patch(&format!("/api/v1/members/{member_id}"), json!({ "active": false })).await.ok();
-    assert_eq!(status(&scene.decide(&scene.adam, &key, "approve").await), "409 requester_left");
+    assert_eq!(status(&scene.decide(&scene.adam, &key, "approve").await), "404 not_found");
     // Nor after a week.
     let key = scene.ask(&scene.anna, "analytics.read").await;
     scene.server.advance(SignedDuration::from_hours(7 * 24));

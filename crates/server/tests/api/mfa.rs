@@ -344,6 +344,11 @@ async fn where_it_is_required_nobody_gets_in_with_a_password_alone() {
         // What rests on a password is over at once.
         let looked = server.call(&old, Method::GET, "/api/v1/session", None).await;
         assert_eq!(status(&looked), "401 unauthorized");
+        // And stays over: whoever turns it off for a moment lets nobody back in.
+        server.patch("/api/v1/settings", json!({ "require_mfa": false })).await.ok();
+        let looked = server.call(&old, Method::GET, "/api/v1/session", None).await;
+        assert_eq!(status(&looked), "401 unauthorized");
+        server.patch("/api/v1/settings", json!({ "require_mfa": true })).await.ok();
         let refused = try_sign_in(&server, MIA, None).await;
         assert_eq!(status(&refused), "403 second_factor_enrolment_required");
         assert_eq!(refused.body["error"]["details"]["path"], "/sign-in");

@@ -60,6 +60,17 @@ async fn passwords_open_nothing_where_the_provider_is_required() {
         let answer = server.patch(&path, body).await;
         assert_eq!(answer.body["error"]["code"], "last_break_glass_owner", "{}", answer.body);
     }
+    let glass_before = server.sign_in("glass@acme.example").await;
+    // Turned off, it lets them sign in; what it ended stays over.
     settings(json!({ "sso_required": false })).await.ok();
+    assert_eq!(server.call(&before, Method::GET, "/api/v1/session", None).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(sign_in("ada@acme.example", PASSWORD).await.0, 200);
+    settings(json!({ "sso_required": true })).await.ok();
+    assert_eq!(server.call(&glass_before, Method::GET, "/api/v1/session", None).await.status, StatusCode::OK);
+    // Who may break the glass no more has no session left of it.
+    let bob = json!({ "email": "bob@acme.example", "password": PASSWORD, "builtin_role": "owner" });
+    let bob = server.post("/api/v1/members", bob).await.text("id");
+    settings(json!({ "break_glass_owner_ids": [bob] })).await.ok();
+    settings(json!({ "break_glass_owner_ids": [bob, glass] })).await.ok();
+    assert_eq!(server.call(&glass_before, Method::GET, "/api/v1/session", None).await.status, StatusCode::UNAUTHORIZED);
 }

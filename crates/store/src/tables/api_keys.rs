@@ -1,7 +1,7 @@
 //! API keys of the workspace.
 
 use jiff::{SignedDuration, Timestamp};
-use provost_model::{AllowedIps, ApiKey, ApiKeyId, ApiKeyStatus, Scope, TokenHash, WorkspaceId};
+use provost_model::{AllowedIps, ApiKey, ApiKeyId, ApiKeyStatus, MemberId, Scope, TokenHash, WorkspaceId};
 
 use super::{Page, replaced_secrets};
 use crate::db::{Arg, Row, Tx};
@@ -157,11 +157,25 @@ pub async fn revoke(tx: &mut Tx, ws: WorkspaceId, id: ApiKeyId, now: Timestamp) 
     Ok(())
 }
 
-/// The keys that somebody made up to a time and that are not revoked.
-pub async fn made_by(tx: &mut Tx, ws: WorkspaceId, maker: &str, until: Timestamp) -> Result<Vec<ApiKeyRow>> {
-    let sql = "SELECT * FROM api_keys
-        WHERE workspace_id = $1 AND created_by = $2 AND created_at <= $3 AND revoked_at IS NULL ORDER BY id";
-    tx.rows(sql, [ws.into(), maker.into(), until.into()]).await?.iter().map(read).collect()
+/// The keys that are not revoked and that are, up to a time, a member's work: those that they made or
+/// whose secret they have seen, and whatever was made with one of those, however long the chain and
+/// whenever: whoever holds the first holds the rest.
+pub async fn made_by(tx: &mut Tx, ws: WorkspaceId, member: MemberId, until: Timestamp) -> Result<Vec<ApiKeyRow>> {
+    let sql = "WITH RECURSIVE theirs (id) AS (
+            SELECT id FROM api_keys
+            WHERE workspace_id = $1 AND created_at <= $4 AND (created_by = $2 OR known_by LIKE $3)
+            UNION
+            SELECT k.id FROM api_keys k JOIN theirs ON k.created_by = theirs.id WHERE k.workspace_id = $1)
+        SELECT * FROM api_keys WHERE workspace_id = $1 AND revoked_at IS NULL AND id IN (SELECT id FROM theirs)
+        ORDER BY id";
+    let args = [ws.into(), member.into(), named(member).into(), until.into()];
+    tx.rows(sql, args).await?.iter().map(read).collect()
+}
+
+/// How a list of members, as JSON, has this one. An id has no `%`, and its one `_` stands for itself: what
+/// follows it is as long as in any other id.
+pub(super) fn named(member: MemberId) -> String {
+    format!("%\"{member}\"%")
 }
 
 /// Notes that a key was used.

@@ -75,6 +75,12 @@ pub async fn get(tx: &mut Tx, ws: WorkspaceId, id: GroupId) -> Result<Option<Gro
     tx.row(sql, [ws.into(), id.into()]).await?.map(|row| read(&row)).transpose()
 }
 
+/// The group of this name (in any case).
+pub async fn id_of_name(tx: &mut Tx, ws: WorkspaceId, name: &str) -> Result<Option<GroupId>> {
+    let sql = "SELECT id FROM groups WHERE workspace_id = $1 AND name_key = $2";
+    tx.row(sql, [ws.into(), name_key(name).into()]).await?.map(|row| row.parse("id")).transpose()
+}
+
 /// A page of the groups, by age.
 pub async fn list(tx: &mut Tx, ws: WorkspaceId, page: &Page) -> Result<Vec<GroupRow>> {
     let sql = "SELECT g.*, (SELECT COUNT(*) FROM group_members m WHERE m.group_id = g.id) AS member_count

@@ -1,7 +1,7 @@
 //! Members signed in to the pages and the admin API with a cookie.
 
 use jiff::Timestamp;
-use provost_model::{FactorKind, MemberId, Proof, SessionId, TokenHash, WorkspaceId};
+use provost_model::{FactorKind, MemberId, Proof, SessionId, SignInMethod, TokenHash, WorkspaceId};
 
 use super::Page;
 use crate::Result;
@@ -213,4 +213,20 @@ pub async fn delete_by_id(tx: &mut Tx, ws: WorkspaceId, id: SessionId) -> Result
 pub async fn delete_over(tx: &mut Tx, ws: WorkspaceId, limits: Limits) -> Result<u64> {
     let sql = "DELETE FROM sessions WHERE workspace_id = $1 AND (created_at <= $2 OR last_used_at <= $3)";
     tx.execute(sql, [ws.into(), limits.began.into(), limits.used.into()]).await
+}
+
+/// Ends the sessions of a workspace that did not begin at an identity provider, but for these members'.
+pub async fn delete_begun_here(tx: &mut Tx, ws: WorkspaceId, but: &[MemberId]) -> Result<u64> {
+    let but = serde_json::to_string(but).expect("ids turn into JSON");
+    let sql = "DELETE FROM sessions WHERE workspace_id = $1 AND connection_id IS NULL
+        AND CAST($2 AS TEXT) NOT LIKE '%\"' || member_id || '\"%'";
+    tx.execute(sql, [ws.into(), but.into()]).await
+}
+
+/// Ends the sessions of a workspace that rest on one factor of ours: see
+/// [`provost_model::Settings::is_enough`].
+pub async fn delete_of_one_factor(tx: &mut Tx, ws: WorkspaceId) -> Result<u64> {
+    let sql = "DELETE FROM sessions
+        WHERE workspace_id = $1 AND connection_id IS NULL AND second_factor IS NULL AND method <> $2";
+    tx.execute(sql, [ws.into(), SignInMethod::Passkey.as_str().into()]).await
 }

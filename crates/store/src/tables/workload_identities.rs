@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use provost_model::{MemberId, TokenHash, WorkloadIdentityId, WorkspaceId, name_key};
 
-use super::Page;
+use super::{Page, api_keys};
 use crate::Result;
 use crate::db::{Row, Tx};
 
@@ -32,6 +32,11 @@ pub struct WorkloadIdentityRow {
     pub max_minutes: u32,
     /// Whether it works.
     pub enabled: bool,
+    /// Who made it: the id of a member or API key; none where that is not known.
+    pub created_by: Option<String>,
+    /// Whose work it is: the ids of whoever chose whose tokens it takes or as whom it acts, and where
+    /// that was an API key also of the members who know the key.
+    pub makers: Vec<String>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -43,8 +48,8 @@ pub struct WorkloadIdentityRow {
 /// Adds one.
 pub async fn insert(tx: &mut Tx, row: &WorkloadIdentityRow) -> Result<()> {
     let sql = "INSERT INTO workload_identities (id, workspace_id, name, name_key, issuer, audience, subject_pattern,
-            claims, member_id, max_minutes, enabled, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)";
+            claims, member_id, max_minutes, enabled, created_at, updated_at, created_by, makers)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13, $14)";
     let args = [
         row.id.into(),
         row.workspace_id.into(),
@@ -58,6 +63,8 @@ pub async fn insert(tx: &mut Tx, row: &WorkloadIdentityRow) -> Result<()> {
         row.max_minutes.into(),
         row.enabled.into(),
         row.created_at.into(),
+        row.created_by.clone().into(),
+        makers(row).into(),
     ];
     tx.execute(sql, args).await?;
     Ok(())
@@ -67,10 +74,15 @@ fn claims(row: &WorkloadIdentityRow) -> String {
     serde_json::to_string(&row.claims).expect("texts turn into JSON")
 }
 
+fn makers(row: &WorkloadIdentityRow) -> String {
+    serde_json::to_string(&row.makers).expect("texts turn into JSON")
+}
+
 /// Writes one anew.
 pub async fn update(tx: &mut Tx, row: &WorkloadIdentityRow) -> Result<()> {
     let sql = "UPDATE workload_identities SET name = $3, name_key = $4, issuer = $5, audience = $6,
-            subject_pattern = $7, claims = $8, member_id = $9, max_minutes = $10, enabled = $11, updated_at = $12
+            subject_pattern = $7, claims = $8, member_id = $9, max_minutes = $10, enabled = $11, updated_at = $12,
+            makers = $13
         WHERE workspace_id = $1 AND id = $2";
     let args = [
         row.workspace_id.into(),
@@ -85,6 +97,7 @@ pub async fn update(tx: &mut Tx, row: &WorkloadIdentityRow) -> Result<()> {
         row.max_minutes.into(),
         row.enabled.into(),
         row.updated_at.into(),
+        makers(row).into(),
     ];
     tx.execute(sql, args).await?;
     Ok(())
@@ -129,6 +142,33 @@ pub async fn of_issuer(tx: &mut Tx, issuer: &str) -> Result<Vec<WorkloadIdentity
     tx.rows(sql, [issuer.into()]).await?.iter().map(read).collect()
 }
 
+/// Those that work and are, up to a time, a member's work, also through an API key that is
+/// ([`api_keys::made_by`]): then whenever.
+pub async fn made_by(
+    tx: &mut Tx,
+    ws: WorkspaceId,
+    member: MemberId,
+    until: Timestamp,
+) -> Result<Vec<WorkloadIdentityRow>> {
+    let sql = "WITH RECURSIVE theirs (id) AS (
+            SELECT id FROM api_keys
+            WHERE workspace_id = $1 AND created_at <= $4 AND (created_by = $2 OR known_by LIKE $3)
+            UNION
+            SELECT k.id FROM api_keys k JOIN theirs ON k.created_by = theirs.id WHERE k.workspace_id = $1)
+        SELECT * FROM workload_identities w WHERE w.workspace_id = $1 AND w.enabled AND (
+            (w.created_at <= $4 AND w.makers LIKE $3)
+            OR EXISTS (SELECT 1 FROM theirs WHERE w.makers LIKE '%\"' || theirs.id || '\"%'))
+        ORDER BY id";
+    let args = [ws.into(), member.into(), api_keys::named(member).into(), until.into()];
+    tx.rows(sql, args).await?.iter().map(read).collect()
+}
+
+/// Those that work and act as a member.
+pub async fn acting_as(tx: &mut Tx, ws: WorkspaceId, member: MemberId) -> Result<Vec<WorkloadIdentityRow>> {
+    let sql = "SELECT * FROM workload_identities WHERE workspace_id = $1 AND member_id = $2 AND enabled ORDER BY id";
+    tx.rows(sql, [ws.into(), member.into()]).await?.iter().map(read).collect()
+}
+
 /// Notes that a token (by the hash of its `jti`) was exchanged; whether it is the first time.
 pub async fn use_token(
     tx: &mut Tx,
@@ -159,6 +199,8 @@ fn read(row: &Row) -> Result<WorkloadIdentityRow> {
         member_id: row.parse("member_id")?,
         max_minutes: u32::try_from(row.int("max_minutes")?).unwrap_or(5),
         enabled: row.bool("enabled")?,
+        created_by: row.opt_text("created_by")?,
+        makers: row.json("makers")?,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
         last_used_at: row.opt_time("last_used_at")?,

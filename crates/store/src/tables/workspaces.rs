@@ -68,3 +68,10 @@ pub async fn set_fallback(tx: &mut Tx, id: WorkspaceId, policy: Option<PolicyId>
 fn to_json(settings: &Settings) -> String {
     serde_json::to_string(settings).expect("settings turn into JSON")
 }
+
+/// Waits for the changes of a workspace that are in the making, and holds back the next ones until this
+/// transaction ends: for a write that is no [`crate::Change`] but must not pass one.
+pub async fn wait_in_line(tx: &mut Tx, id: WorkspaceId) -> Result<()> {
+    tx.execute("UPDATE workspaces SET version = version WHERE id = $1", [id.into()]).await?;
+    Ok(())
+}

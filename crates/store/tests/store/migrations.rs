@@ -1,6 +1,14 @@
+use jiff::Timestamp;
+use provost_model::event::{Actor, EventType, Origin, Target};
+use provost_model::{ApiKeyId, BuiltinRole, MemberId, WorkloadIdentityId, WorkspaceId};
+use provost_store::tables::api_keys::ApiKeyRow;
+use provost_store::tables::members::MemberRow;
+use provost_store::tables::workload_identities::WorkloadIdentityRow;
+use provost_store::tables::{api_keys, members, workload_identities};
 use provost_store::{Error, Store};
+use serde_json::json;
 
-use crate::acts::workspace;
+use crate::acts::{change, commit, member, workspace};
 use crate::database::{Database, on_both};
 
 async fn refusal(database: &Database) -> String {
@@ -78,4 +86,76 @@ fn an_url_of_no_known_database_is_refused_without_its_password() {
         assert!(!error.contains("hunter2"), "{error}");
         Ok(())
     });
+}
+
+/// Of workload identities of before it was noted, the ledger says who made them.
+#[test]
+fn who_made_a_workload_identity_is_read_from_the_ledger() {
+    on_both(async |database| {
+        let store = database.open().await?;
+        let ws = workspace(&store).await?;
+        let mut adding = change(&store, ws).await?;
+        let at = adding.at();
+        let owner = MemberRow { builtin_role: BuiltinRole::Owner, ..member(at, "ada@example.com") };
+        members::insert(&mut adding, ws, &owner, None).await?;
+        let (owner, other) = (owner.id.to_string(), member(at, "bob@example.com"));
+        members::insert(&mut adding, ws, &other, None).await?;
+        let key = ApiKeyRow { known_by: vec![other.id.to_string()], ..ApiKeyRow::new(ApiKeyId::new(at), "k", at) };
+        api_keys::insert(&mut adding, ws, &key, &[2; 32]).await?;
+        let mut ids = Vec::new();
+        let makers = [Some(Actor::member(other.id, &other.email)), Some(Actor::api_key(key.id)), None];
+        for (n, maker) in makers.into_iter().enumerate() {
+            let row = workload_identity(ws, other.id, &format!("w{n}"), at);
+            workload_identities::insert(&mut adding, &row).await?;
+            if let Some(actor) = maker {
+                adding.act_as(actor, Origin::default());
+                let target = Target::new("workload_identity", row.id, row.name.as_str());
+                adding.record(EventType::WorkloadIdentityCreated, target, json!({}));
+            }
+            ids.push(row.id);
+        }
+        commit(adding).await?;
+        store.close(std::time::Duration::from_secs(5)).await;
+        for sql in [
+            "DELETE FROM migrations WHERE name = '0009_workload_identity_makers'",
+            "DROP INDEX api_keys_by_maker",
+            "ALTER TABLE workload_identities DROP COLUMN created_by",
+            "ALTER TABLE workload_identities DROP COLUMN makers",
+        ] {
+            database.tamper(sql).await;
+        }
+        let store = database.open().await?;
+        let (key, other) = (key.id.to_string(), other.id.to_string());
+        let expected = [
+            (Some(other.clone()), vec![other.clone()]),
+            (Some(key.clone()), vec![key, other]),
+            // What the ledger does not say: the first owner's.
+            (None, vec![owner]),
+        ];
+        for (id, expected) in ids.into_iter().zip(expected) {
+            let row = workload_identities::get(&mut store.read().await?, ws, id).await?.expect("it is there");
+            assert_eq!((row.created_by, row.makers), expected);
+        }
+        Ok(())
+    });
+}
+
+fn workload_identity(ws: WorkspaceId, member: MemberId, name: &str, at: Timestamp) -> WorkloadIdentityRow {
+    WorkloadIdentityRow {
+        id: WorkloadIdentityId::new(at),
+        workspace_id: ws,
+        name: name.to_owned(),
+        issuer: "https://issuer.example".to_owned(),
+        audience: "provost".to_owned(),
+        subject_pattern: "repo".to_owned(),
+        claims: Default::default(),
+        member_id: member,
+        max_minutes: 5,
+        enabled: true,
+        created_by: None,
+        makers: Vec::new(),
+        created_at: at,
+        updated_at: at,
+        last_used_at: None,
+    }
 }

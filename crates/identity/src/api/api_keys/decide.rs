@@ -5,7 +5,8 @@ use axum::extract::State;
 use http::StatusCode;
 use provost_model::event::EventType;
 use provost_model::{ApiKeyId, ApiKeyStatus, MemberId, Permission};
-use provost_store::tables::api_keys;
+use provost_store::tables::api_keys::{self, ApiKeyRow};
+use provost_store::tables::members;
 use provost_store::{Change, Touched};
 use provost_web::{App, Caller, Error, ErrorBody, PathId, Result, Session};
 use serde_json::json;
@@ -23,7 +24,7 @@ pub(crate) enum Decision {
 
 /// Approve an API key that waits. Only in a member's own session, who holds what the key is to hold,
 /// and who has not seen its secret: not who asked for it, nor who made the key that it was asked for
-/// with.
+/// with. All of those must be active members still, and that key must not be revoked.
 #[utoipa::path(post, path = "/api/v1/api-keys/{id}/approve", tag = "API keys", params(("id" = ApiKeyId, Path)),
     responses((status = 200, body = ApiKeyBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
         (status = 409, body = ErrorBody)))]
@@ -71,9 +72,10 @@ pub(crate) async fn decide(app: &App, caller: &Caller, id: ApiKeyId, decision: D
         return Err(Error::new(StatusCode::FORBIDDEN, "approver_is_requester", message));
     }
     may_grant(app, caller, &row.scopes)?;
-    let asker = row.created_by.as_deref().and_then(|id| id.parse::<MemberId>().ok());
-    if asker.is_some_and(|id| caller.workspace.members.get(&id).is_none_or(|member| !member.active)) {
-        return Err(Error::conflict("requester_left", "who asked for this key is no longer an active member: deny it"));
+    if somebody_left(&mut change, &row).await? {
+        let message = "who asked for this key, or knows the key that it was asked for with, is no longer an active \
+                       member, or that key is revoked: deny it";
+        return Err(Error::conflict("requester_left", message));
     }
     row.status = ApiKeyStatus::Active;
     row.approved_by = Some(caller.id());
@@ -82,7 +84,25 @@ pub(crate) async fn decide(app: &App, caller: &Caller, id: ApiKeyId, decision: D
     Ok(row.into())
 }
 
-async fn finish(mut change: Change, kind: EventType, row: &api_keys::ApiKeyRow) -> Result<()> {
+/// Whether somebody who knows the secret of a key that waits is out by now: whoever approves it would
+/// let them in again. Asked of the database, which the change has locked.
+async fn somebody_left(change: &mut Change, row: &ApiKeyRow) -> Result<bool> {
+    let ws = change.workspace_id();
+    if let Some(id) = row.created_by.as_deref().and_then(|id| id.parse::<ApiKeyId>().ok())
+        && api_keys::get(change, ws, id).await?.is_none_or(|key| key.revoked_at.is_some())
+    {
+        return Ok(true);
+    }
+    let asker = row.created_by.iter().filter(|id| !row.known_by.contains(id));
+    for id in row.known_by.iter().chain(asker).filter_map(|id| id.parse::<MemberId>().ok()) {
+        if members::get(change, ws, id).await?.is_none_or(|member| !member.active) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn finish(mut change: Change, kind: EventType, row: &ApiKeyRow) -> Result<()> {
     change.touch(Touched::ApiKey(row.id));
     let details = json!({ "scopes": row.scopes, "last4": row.last4, "requested_by": row.created_by });
     change.record(kind, target(row), details);

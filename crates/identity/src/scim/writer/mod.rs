@@ -8,15 +8,17 @@ mod groups;
 mod operation;
 mod users;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
+use http::StatusCode;
+use jiff::Timestamp;
 use provost_model::event::{Actor, EventType, Origin, Target};
-use provost_model::{Workspace, WorkspaceId};
+use provost_model::{ApiKey, ApiKeyId, Workspace, WorkspaceId};
 use provost_store::tables::scim_groups::ScimGroupRow;
 use provost_store::tables::scim_users::ScimUserRow;
 use provost_store::{Change, Error, Gather};
-use provost_web::App;
+use provost_web::{App, still_works};
 use serde_json::Value;
 
 pub(crate) use self::operation::Op;
@@ -46,6 +48,8 @@ pub(crate) type Answer = Result<Done, Problem>;
 
 /// Who wants what.
 struct Request {
+    /// The key that it came with.
+    key: Arc<ApiKey>,
     actor: Actor,
     origin: Origin,
     op: Op,
@@ -67,7 +71,8 @@ impl Writers {
 
     /// Does what a caller wants; answers when it is on disk.
     pub(crate) async fn ask(&self, caller: &Provisioner, op: Op) -> Answer {
-        let request = Request { actor: caller.actor(), origin: caller.origin.clone(), op };
+        let (key, actor) = (caller.key().clone(), caller.actor());
+        let request = Request { key, actor, origin: caller.origin.clone(), op };
         self.queue(caller.workspace.id).ask(request).await?
     }
 
@@ -139,17 +144,41 @@ impl Batch {
     }
 }
 
+/// The keys of these requests that ended while they waited, each with when the secret ends that came with
+/// them: a provider has one, so this is one question for the whole batch.
+async fn shut_out(change: &mut Change, requests: &[Arc<Request>]) -> Result<HashSet<Presented>, Error> {
+    let (mut asked, mut ended) = (HashSet::new(), HashSet::new());
+    for Request { key, .. } in requests.iter().map(AsRef::as_ref) {
+        let presented = (key.id, key.expires_at);
+        if asked.insert(presented) && !still_works(change, key).await? {
+            ended.insert(presented);
+        }
+    }
+    Ok(ended)
+}
+
+/// A key, and when the secret ends that was shown of it: after a rotation there are two.
+type Presented = (ApiKeyId, Option<Timestamp>);
+
 async fn work(app: App, ws: WorkspaceId, requests: Vec<Arc<Request>>) -> Result<Vec<Answer>, Error> {
     let Some(first) = requests.first() else { return Ok(Vec::new()) };
     let change = app.store.change(ws, first.actor.clone(), first.origin.clone()).await?;
     let gone = || Error::Corrupt("workspace", format!("there is no workspace {ws}"));
     let workspace = app.store.workspace(ws).ok_or_else(gone)?;
     let mut batch = Batch { change, ws, workspace, is_recorded: false };
+    let shut_out = shut_out(&mut batch.change, &requests).await?;
+    let may = |request: &Request| !shut_out.contains(&(request.key.id, request.key.expires_at));
     let mut answers = Vec::with_capacity(requests.len());
     let mut rest = requests.as_slice();
     while let Some(request) = rest.first() {
+        if !may(request) {
+            let detail = "the API key was revoked, or has expired, while the request waited";
+            answers.push(Err(Problem::new(StatusCode::UNAUTHORIZED, detail)));
+            rest = &rest[1..];
+            continue;
+        }
         // People join in thousands at a time: creations in a row are done together.
-        let creations = rest.iter().map_while(|request| match &request.op {
+        let creations = rest.iter().take_while(|request| may(request)).map_while(|request| match &request.op {
             Op::CreateUser(user) => Some(users::Creation { by: Some((&request.actor, &request.origin)), user }),
             _ => None,
         });

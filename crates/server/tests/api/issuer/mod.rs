@@ -37,7 +37,7 @@ impl Tokens {
 }
 
 /// The query of `/oauth/authorize`, as the CLI writes it.
-fn authorize_query() -> HashMap<&'static str, String> {
+pub(super) fn authorize_query() -> HashMap<&'static str, String> {
     let challenge = URL_SAFE_NO_PAD.encode(hash_secret(VERIFIER));
     HashMap::from([
         ("response_type", "code".to_owned()),
@@ -52,7 +52,7 @@ fn authorize_query() -> HashMap<&'static str, String> {
 }
 
 /// Opens the authorization page in the session's browser.
-async fn authorize(server: &Server, session: &As, query: &HashMap<&str, String>) -> Answer {
+pub(super) async fn authorize(server: &Server, session: &As, query: &HashMap<&str, String>) -> Answer {
     let query = urlencoded(query);
     let mut request = server.request(Method::GET, &format!("/oauth/authorize?{query}"));
     if let As::Session { cookie, .. } = session {

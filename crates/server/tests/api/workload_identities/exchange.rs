@@ -11,7 +11,7 @@ use serde_json::json;
 use std::time::Duration;
 
 use super::{EXCHANGE, ID_TOKEN, IDENTITIES, SUBJECT, Scene, WHOAMI, refused};
-use crate::api::{BOTH, client};
+use crate::api::{BOTH, client, in_flight};
 
 #[tokio::test]
 async fn a_job_exchanges_its_token_for_a_short_one() {
@@ -309,4 +309,17 @@ async fn what_is_no_exchange() {
     let jwt = json!({ "subject_token_type": "urn:ietf:params:oauth:token-type:jwt", "client_id": "ci",
         "requested_token_type": "urn:ietf:params:oauth:token-type:access_token" });
     scene.exchange_with(&token(), jwt).await.ok();
+}
+
+/// A job that comes while its member is shut out leaves no token behind.
+#[tokio::test]
+async fn a_member_who_is_suspended_while_a_job_waits_gives_it_nothing() {
+    for database in BOTH {
+        let scene = Scene::open(database).await;
+        let suspend = async |change: &mut provost_store::Change| in_flight::suspend(change, &scene.member).await;
+        let answer = in_flight::overtaken(&scene.server, scene.exchange_claims(json!({})), suspend).await;
+        refused(&answer);
+        assert_eq!(scene.reason().await, "member_inactive");
+        assert!(scene.server.events("workload.signed_in").await.is_empty());
+    }
 }

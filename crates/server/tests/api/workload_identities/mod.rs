@@ -142,12 +142,18 @@ async fn what_a_workload_was_given_ends_with_its_reason() {
         let get = async || scene.exchange_claims(json!({})).await.text("access_token");
         let member = format!("/api/v1/members/{}", scene.member);
 
+        // Who is let in again brings nothing back: somebody must say that the jobs may go on.
         let token = get().await;
-        scene.server.patch(&member, json!({ "active": false })).await.ok();
+        let suspended = scene.server.patch(&member, json!({ "active": false })).await;
+        let receipt = super::deprovisions::settled(&scene.server, &suspended).await;
+        assert_eq!(receipt["ended"]["workload_identities"], 1);
+        assert_eq!(receipt["items"][1]["name"], "main", "{receipt}");
         assert!(!scene.works(&token).await);
         refused(&scene.exchange_claims(json!({})).await);
-        assert_eq!(scene.reason().await, "member_inactive");
         scene.server.patch(&member, json!({ "active": true })).await.ok();
+        refused(&scene.exchange_claims(json!({})).await);
+        assert_eq!(scene.server.get(&path).await.ok()["enabled"], false);
+        scene.server.patch(&path, json!({ "enabled": true })).await.ok();
 
         let token = get().await;
         scene.server.patch(&path, json!({ "name": "renamed", "max_minutes": 5 })).await.ok();
