@@ -29,6 +29,7 @@ pub fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(policy_versions::show))
         .routes(routes!(policy_rules::show, policy_rules::update))
         .routes(routes!(policy_lookup::show))
+        .routes(routes!(policy_set::show, policy_set::update))
         .routes(routes!(policy_exceptions::list, policy_exceptions::create))
         .routes(routes!(policy_exceptions::show))
         .routes(routes!(policy_exceptions::approve))

@@ -1,6 +1,8 @@
 //! The verbs of the command line.
 
 mod exception;
+mod policy_code;
+mod policy_folder;
 
 use std::io::{IsTerminal, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,6 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::client_config::ClientConfig;
 use crate::config::{Config, ServeArgs, Transport};
 use crate::node::{Node, open_store};
+use crate::remote::RemoteArgs;
 use crate::tls::PrivateCa;
 use crate::{logging, openapi};
 
@@ -84,6 +87,23 @@ enum PolicyVerb {
         #[arg(long)]
         json: bool,
     },
+    /// Show what differs between a folder and the workspace; exits with 2 if anything does.
+    Diff(policy_code::FolderArgs),
+    /// Bring the workspace to what a folder says: planned first, then all of it or nothing.
+    Apply {
+        #[command(flatten)]
+        folder: policy_code::FolderArgs,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Write the policies and rules of the workspace into a folder.
+    Export {
+        /// The folder.
+        folder: PathBuf,
+        #[command(flatten)]
+        remote: RemoteArgs,
+    },
 }
 
 /// Runs the verb of the command line.
@@ -93,6 +113,9 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Verb::Init(args) => init(*args).await,
         Verb::ClientConfig(args) => client_config(*args),
         Verb::Policy(PolicyVerb::Lint { file, defaults, json }) => policy_lint(&file, defaults, json),
+        Verb::Policy(PolicyVerb::Diff(args)) => policy_code::diff(args).await,
+        Verb::Policy(PolicyVerb::Apply { folder, yes }) => policy_code::apply(folder, yes).await,
+        Verb::Policy(PolicyVerb::Export { folder, remote }) => policy_code::export(&folder, &remote).await,
         Verb::Exception(verb) => exception::run(verb).await,
         Verb::Openapi => print(&format!("{}\n", openapi::document().to_pretty_json()?)),
     }

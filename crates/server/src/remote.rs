@@ -84,7 +84,7 @@ impl Remote {
         let is_here = ["127.0.0.1", "localhost", "[::1]"]
             .iter()
             .any(|own| host.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])));
-        if !url.starts_with("https://") && !(url.starts_with("http://") && is_here) {
+        if !(url.starts_with("https://") || url.starts_with("http://") && is_here) {
             bail!("{url}: the URL begins with https:// (plain http:// only to this machine)");
         }
         let mut builder = reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none());

@@ -108,6 +108,11 @@ impl Error {
         Self { details: Some(details), ..self }
     }
 
+    /// The field at fault, if it is one.
+    pub fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
     /// Its status.
     pub fn status(&self) -> StatusCode {
         self.status

@@ -5,4 +5,5 @@ pub(crate) mod policy_exceptions;
 pub(crate) mod policy_lint;
 pub(crate) mod policy_lookup;
 pub(crate) mod policy_rules;
+pub(crate) mod policy_set;
 pub(crate) mod policy_versions;

@@ -60,6 +60,16 @@ pub(crate) struct PolicyFields {
     defaults: Option<String>,
 }
 
+impl PolicyFields {
+    pub(crate) fn new(name: String, contents: String, defaults: Option<String>) -> Self {
+        Self { name, contents, defaults }
+    }
+
+    pub(crate) fn into_parts(self) -> (String, String, Option<String>) {
+        (self.name, self.contents, self.defaults)
+    }
+}
+
 /// The policies, by age.
 #[utoipa::path(get, path = "/api/v1/policies", tag = "Policies", params(ListQuery),
     responses((status = 200, body = List<PolicyBody>), (status = 403, body = ErrorBody)))]
@@ -143,14 +153,7 @@ pub(crate) async fn update(
     };
     policies::update(&mut change, ws, &after).await?;
     change.touch(Touched::Policy(id));
-    let changed: Vec<&str> = [
-        ("name", before.name != after.name),
-        ("contents", before.contents != after.contents),
-        ("defaults", before.defaults != after.defaults),
-    ]
-    .into_iter()
-    .filter_map(|(field, differs)| differs.then_some(field))
-    .collect();
+    let changed = changed_fields(&before, &after);
     change.record(EventType::PolicyUpdated, target(&after), json!({ "version": after.version, "changed": changed }));
     change.commit().await?;
     Ok(Etag(after.into()))
@@ -197,8 +200,18 @@ fn problems(contents: &str, defaults: Option<&str>) -> Vec<Problem> {
     problems
 }
 
+/// The fields in which two versions differ.
+pub(crate) fn changed_fields(before: &PolicyRow, after: &PolicyRow) -> Vec<&'static str> {
+    let fields = [
+        ("name", before.name != after.name),
+        ("contents", before.contents != after.contents),
+        ("defaults", before.defaults != after.defaults),
+    ];
+    fields.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect()
+}
+
 /// Refuses what would stop a client.
-fn check(fields: PolicyFields) -> Result<PolicyFields> {
+pub(crate) fn check(fields: PolicyFields) -> Result<PolicyFields> {
     let name = name("name", &fields.name, 100)?;
     let problems = problems(&fields.contents, fields.defaults.as_deref());
     let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
@@ -218,6 +231,6 @@ async fn find(change: &mut Change, id: PolicyId) -> Result<PolicyRow> {
     policies::get(change, ws, id).await?.ok_or_else(|| Error::not_found("policy"))
 }
 
-fn target(row: &PolicyRow) -> Target {
+pub(crate) fn target(row: &PolicyRow) -> Target {
     Target::new("policy", row.id, row.name.as_str())
 }

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 const GROUP_GONE: &str = "there is no such group (it may have been deleted): remove the rule";
 /// More are no order that a person can follow.
-const MAX_RULES: usize = 1_000;
+pub(crate) const MAX_RULES: usize = 1_000;
 
 /// Who gets which policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -83,7 +83,7 @@ pub(crate) async fn update(
     Ok(Etag(body))
 }
 
-async fn read(tx: &mut Tx, ws: provost_model::WorkspaceId) -> Result<PolicyRulesBody> {
+pub(crate) async fn read(tx: &mut Tx, ws: provost_model::WorkspaceId) -> Result<PolicyRulesBody> {
     let gone = policy_rules::gone_groups(tx, ws).await?;
     let rules = policy_rules::list(tx, ws).await?;
     let rules = rules.into_iter().map(|PolicyRule { group_id, policy_id }| PolicyRuleBody {

@@ -24,6 +24,7 @@ mod policies;
 mod policy_exceptions;
 mod policy_lookup;
 mod policy_rules;
+mod policy_set;
 mod roles;
 mod sessions;
 mod sessions_list;

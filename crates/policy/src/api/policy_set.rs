@@ -1,0 +1,410 @@
+//! `/api/v1/policy-set`: every policy and every rule at once, by name, as a folder in git holds them.
+//!
+//! Planned first, applied whole or not at all.
+
+use std::collections::{HashMap, HashSet};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::extract::State;
+use provost_model::event::{EventType, Target};
+use provost_model::{GroupId, PolicyId, PolicyRule, WorkspaceId, name_key};
+use provost_store::tables::policies::{self, PolicyRow};
+use provost_store::tables::{Page, groups, policy_rules, workspaces};
+use provost_store::{Change, Touched, Tx};
+use provost_web::{App, Caller, Error, ErrorBody, Json, Permit, Result, permits};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::policies::{PolicyFields, changed_fields, check, target};
+use super::policy_rules::{MAX_RULES, PolicyRulesBody, read as read_rules};
+
+/// More are no set that a person can follow.
+const MAX_POLICIES: usize = 500;
+
+/// The policies and rules of a workspace, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PolicySet {
+    /// The policies.
+    policies: Vec<SetPolicy>,
+    /// Who gets which; left out, that stays as it is.
+    #[serde(default)]
+    rules: Option<SetRules>,
+}
+
+/// A policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SetPolicy {
+    name: String,
+    /// `requirements.toml`.
+    contents: String,
+    /// `config.toml`.
+    #[serde(default)]
+    defaults: Option<String>,
+}
+
+/// Who gets which policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SetRules {
+    /// In order: the first rule whose group contains the member decides.
+    #[serde(default)]
+    rules: Vec<SetRule>,
+    /// The name of the policy for whom no rule matches; null for none.
+    #[serde(default)]
+    fallback: Option<String>,
+}
+
+/// A rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SetRule {
+    /// The group's name or id.
+    group: String,
+    /// The policy's name.
+    policy: String,
+}
+
+/// What is to be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PolicySetRequest {
+    policies: Vec<SetPolicy>,
+    #[serde(default)]
+    rules: Option<SetRules>,
+    /// Delete the policies that the set does not name.
+    #[serde(default)]
+    prune: bool,
+    /// Plan only: nothing is written.
+    #[serde(default)]
+    dry_run: bool,
+    /// `plan_id` of a dry run: written only if there is still the same to do.
+    plan_id: Option<String>,
+}
+
+/// What there is to do, or was done.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PolicySetPlan {
+    /// Names this plan: what is to be done, and what it is based on.
+    plan_id: String,
+    /// Whether it was done.
+    applied: bool,
+    /// What differs, in the order in which it is done; empty: nothing does.
+    steps: Vec<Step>,
+    /// Policies that are there and that the set does not name: left alone without `prune`.
+    unmanaged: Vec<String>,
+}
+
+/// One difference.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub(crate) enum Step {
+    /// A policy that is not there yet.
+    CreatePolicy { name: String, contents: String, defaults: Option<String> },
+    /// A policy whose text (or the case of its name) differs.
+    UpdatePolicy { name: String, id: PolicyId, version: i64, before: SetPolicy, after: SetPolicy },
+    /// A policy that the set does not name.
+    DeletePolicy { name: String, id: PolicyId, version: i64, before: SetPolicy },
+    /// The rules or the fallback differ.
+    UpdateRules { before: SetRules, after: SetRules },
+}
+
+/// The policies and rules as they are: what `provost policy export` writes into a folder.
+#[utoipa::path(get, path = "/api/v1/policy-set", tag = "Policies",
+    responses((status = 200, body = PolicySet), (status = 403, body = ErrorBody)))]
+pub(crate) async fn show(
+    permit: Permit<permits::CodexAdminister>,
+    State(app): State<App>,
+) -> Result<axum::Json<PolicySet>> {
+    let mut tx = app.store.read().await?;
+    let ws = permit.workspace.id;
+    let present = all(&mut tx, ws).await?;
+    let rules = rules_by_name(&mut tx, ws, &present).await?;
+    Ok(axum::Json(PolicySet { policies: present.iter().map(SetPolicy::from).collect(), rules: Some(rules) }))
+}
+
+/// Bring the policies and rules to what is sent: all of it, in one change, or nothing.
+#[utoipa::path(put, path = "/api/v1/policy-set", tag = "Policies", request_body = PolicySetRequest,
+    responses((status = 200, body = PolicySetPlan), (status = 403, body = ErrorBody), (status = 409, body = ErrorBody),
+        (status = 422, body = ErrorBody)))]
+pub(crate) async fn update(
+    permit: Permit<permits::CodexAdminister>,
+    State(app): State<App>,
+    Json(body): Json<PolicySetRequest>,
+) -> Result<axum::Json<PolicySetPlan>> {
+    let policies = checked(body.policies)?;
+    let mut change = permit.change(&app).await?;
+    let ws = change.workspace_id();
+    let present = all(&mut change, ws).await?;
+    let rules = rules_by_name(&mut change, ws, &present).await?;
+    let plan = plan(&present, &policies, &rules, body.rules.as_ref(), body.prune);
+    if let Some(after) = plan.steps.iter().find_map(Step::rules) {
+        check_rules(&mut change, ws, &plan, &present, after).await?;
+    }
+    if body.dry_run {
+        check_deletions(&plan, body.rules.as_ref().unwrap_or(&rules))?;
+        return Ok(axum::Json(plan));
+    }
+    if body.plan_id.as_ref().is_some_and(|id| *id != plan.plan_id) {
+        let message = "what there is to do has changed since it was planned; nothing was written: plan it again";
+        return Err(Error::conflict("plan_stale", message));
+    }
+    check_deletions(&plan, body.rules.as_ref().unwrap_or(&rules))?;
+    if plan.steps.is_empty() {
+        return Ok(axum::Json(PolicySetPlan { applied: true, ..plan }));
+    }
+    apply(&mut change, &permit, &plan, present).await?;
+    change.commit().await?;
+    Ok(axum::Json(PolicySetPlan { applied: true, ..plan }))
+}
+
+impl From<&PolicyRow> for SetPolicy {
+    fn from(row: &PolicyRow) -> Self {
+        Self { name: row.name.clone(), contents: row.contents.clone(), defaults: row.defaults.clone() }
+    }
+}
+
+impl Step {
+    fn rules(&self) -> Option<&SetRules> {
+        match self {
+            Self::UpdateRules { after, .. } => Some(after),
+            _ => None,
+        }
+    }
+}
+
+async fn all(tx: &mut Tx, ws: WorkspaceId) -> Result<Vec<PolicyRow>> {
+    Ok(policies::list(tx, ws, &Page { after: None, limit: u32::MAX }).await?)
+}
+
+/// Refuses what would stop a client, and two policies of one name.
+fn checked(policies: Vec<SetPolicy>) -> Result<Vec<SetPolicy>> {
+    if policies.len() > MAX_POLICIES {
+        return Err(Error::invalid("policies", "too_many", format!("a set holds at most {MAX_POLICIES} policies")));
+    }
+    let mut names = HashSet::new();
+    let check = |(index, SetPolicy { name, contents, defaults }): (usize, SetPolicy)| {
+        let fields = check(PolicyFields::new(name, contents, defaults)).map_err(|error| {
+            let field = error.field().unwrap_or("contents");
+            let field = format!("policies[{index}].{field}");
+            error.with_field(field)
+        })?;
+        let (name, contents, defaults) = fields.into_parts();
+        if !names.insert(name_key(&name)) {
+            let message = format!("two policies of the set have the name {name}");
+            return Err(Error::invalid(format!("policies[{index}].name"), "duplicate_name", message));
+        }
+        Ok(SetPolicy { name, contents, defaults })
+    };
+    policies.into_iter().enumerate().map(check).collect()
+}
+
+/// What differs.
+fn plan(
+    present: &[PolicyRow],
+    wanted: &[SetPolicy],
+    rules: &SetRules,
+    wanted_rules: Option<&SetRules>,
+    prune: bool,
+) -> PolicySetPlan {
+    let by_key: HashMap<String, &PolicyRow> = present.iter().map(|row| (name_key(&row.name), row)).collect();
+    let mut steps = Vec::new();
+    for policy in wanted {
+        match by_key.get(&name_key(&policy.name)) {
+            None => steps.push(Step::CreatePolicy {
+                name: policy.name.clone(),
+                contents: policy.contents.clone(),
+                defaults: policy.defaults.clone(),
+            }),
+            Some(row) if SetPolicy::from(*row) != *policy => steps.push(Step::UpdatePolicy {
+                name: policy.name.clone(),
+                id: row.id,
+                version: row.version,
+                before: SetPolicy::from(*row),
+                after: policy.clone(),
+            }),
+            Some(_) => {}
+        }
+    }
+    if let Some(wanted) = wanted_rules
+        && !same_rules(rules, wanted)
+    {
+        steps.push(Step::UpdateRules { before: rules.clone(), after: wanted.clone() });
+    }
+    let named: HashSet<String> = wanted.iter().map(|policy| name_key(&policy.name)).collect();
+    let others = present.iter().filter(|row| !named.contains(&name_key(&row.name)));
+    let mut unmanaged = Vec::new();
+    for row in others {
+        if prune {
+            let (name, before) = (row.name.clone(), SetPolicy::from(row));
+            steps.push(Step::DeletePolicy { name, id: row.id, version: row.version, before });
+        } else {
+            unmanaged.push(row.name.clone());
+        }
+    }
+    let text = serde_json::to_vec(&steps).expect("a plan turns into JSON");
+    let plan_id = digest(&SHA256, &text).as_ref()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+    PolicySetPlan { plan_id, applied: false, steps, unmanaged }
+}
+
+/// Names are equal in any case.
+fn same_rules(one: &SetRules, other: &SetRules) -> bool {
+    let rule = |rule: &SetRule| (name_key(&rule.group), name_key(&rule.policy));
+    one.fallback.as_deref().map(name_key) == other.fallback.as_deref().map(name_key)
+        && one.rules.iter().map(rule).eq(other.rules.iter().map(rule))
+}
+
+/// The rules as they are. A rule whose group is gone shows its id.
+async fn rules_by_name(tx: &mut Tx, ws: WorkspaceId, present: &[PolicyRow]) -> Result<SetRules> {
+    let name = |id: PolicyId| present.iter().find(|row| row.id == id).map(|row| row.name.clone());
+    let mut rules = Vec::new();
+    for PolicyRule { group_id, policy_id } in policy_rules::list(tx, ws).await? {
+        let group = groups::get(tx, ws, group_id).await?.map_or_else(|| group_id.to_string(), |group| group.name);
+        rules.push(SetRule { group, policy: name(policy_id).unwrap_or_default() });
+    }
+    Ok(SetRules { rules, fallback: policy_rules::fallback(tx, ws).await?.and_then(name) })
+}
+
+/// Refuses rules that name what will not be there, or that can never match.
+async fn check_rules(
+    change: &mut Change,
+    ws: WorkspaceId,
+    plan: &PolicySetPlan,
+    present: &[PolicyRow],
+    rules: &SetRules,
+) -> Result<()> {
+    if rules.rules.len() > MAX_RULES {
+        return Err(Error::invalid("rules.rules", "too_many", format!("there can be at most {MAX_RULES} rules")));
+    }
+    let mut there: HashSet<String> = present.iter().map(|row| name_key(&row.name)).collect();
+    for step in &plan.steps {
+        match step {
+            Step::CreatePolicy { name, .. } => drop(there.insert(name_key(name))),
+            Step::DeletePolicy { name, .. } => drop(there.remove(&name_key(name))),
+            _ => {}
+        }
+    }
+    let unknown = |field: String, name: &str| {
+        Error::invalid(field, "unknown_policy", format!("there is no policy `{name}`, neither here nor in the set"))
+    };
+    let mut seen = HashSet::new();
+    for (index, rule) in rules.rules.iter().enumerate() {
+        if !there.contains(&name_key(&rule.policy)) {
+            return Err(unknown(format!("rules.rules[{index}].policy"), &rule.policy));
+        }
+        let field = format!("rules.rules[{index}].group");
+        let Some(group) = find_group(change, ws, &rule.group).await? else {
+            let message = format!("there is no group `{}`: create it, or remove the rule", rule.group);
+            return Err(Error::invalid(field, "unknown_group", message));
+        };
+        if !seen.insert(group) {
+            let message = "an earlier rule has the same group, so this one could never match: remove one of them";
+            return Err(Error::invalid(field, "duplicate_group", message));
+        }
+    }
+    match &rules.fallback {
+        Some(name) if !there.contains(&name_key(name)) => Err(unknown("rules.fallback".to_owned(), name)),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses to delete what the rules that will hold name.
+fn check_deletions(plan: &PolicySetPlan, rules: &SetRules) -> Result<()> {
+    let used: HashSet<String> =
+        rules.rules.iter().map(|rule| &rule.policy).chain(&rules.fallback).map(|name| name_key(name)).collect();
+    for step in &plan.steps {
+        if let Step::DeletePolicy { name, .. } = step
+            && used.contains(&name_key(name))
+        {
+            let message = format!("the policy `{name}` would be deleted, and a rule names it: change the rules too");
+            return Err(Error::conflict("policy_in_use", message));
+        }
+    }
+    Ok(())
+}
+
+async fn find_group(tx: &mut Tx, ws: WorkspaceId, wanted: &str) -> Result<Option<GroupId>> {
+    if let Some(id) = groups::id_of_name(tx, ws, wanted).await? {
+        return Ok(Some(id));
+    }
+    match wanted.parse() {
+        Ok(id) => Ok(groups::get(tx, ws, id).await?.map(|group| group.id)),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Does what is planned.
+async fn apply(change: &mut Change, caller: &Caller, plan: &PolicySetPlan, present: Vec<PolicyRow>) -> Result<()> {
+    let (ws, now) = (change.workspace_id(), change.at());
+    let before_rules = read_rules(change, ws).await?;
+    let mut ids: HashMap<String, PolicyId> = present.iter().map(|row| (name_key(&row.name), row.id)).collect();
+    // Rules first let go of what is deleted: the steps stand in this order.
+    for step in &plan.steps {
+        match step {
+            Step::CreatePolicy { name, contents, defaults } => {
+                let row = PolicyRow {
+                    id: PolicyId::new(now),
+                    name: name.clone(),
+                    version: 1,
+                    contents: contents.clone(),
+                    defaults: defaults.clone(),
+                    created_by: caller.id(),
+                    created_at: now,
+                };
+                policies::insert(change, ws, &row).await?;
+                ids.insert(name_key(name), row.id);
+                change.touch(Touched::Policy(row.id));
+                change.record(EventType::PolicyCreated, target(&row), json!({ "version": 1, "plan_id": plan.plan_id }));
+            }
+            Step::UpdatePolicy { id, version, after, .. } => {
+                let before = present.iter().find(|row| row.id == *id).ok_or_else(|| Error::not_found("policy"))?;
+                let row = PolicyRow {
+                    id: *id,
+                    name: after.name.clone(),
+                    version: version + 1,
+                    contents: after.contents.clone(),
+                    defaults: after.defaults.clone(),
+                    created_by: caller.id(),
+                    created_at: now,
+                };
+                policies::update(change, ws, &row).await?;
+                change.touch(Touched::Policy(*id));
+                let changed = changed_fields(before, &row);
+                let details = json!({ "version": row.version, "changed": changed, "plan_id": plan.plan_id });
+                change.record(EventType::PolicyUpdated, target(&row), details);
+            }
+            Step::UpdateRules { after, .. } => {
+                let id_of = |name: &str| ids.get(&name_key(name)).copied();
+                let mut rules = Vec::new();
+                for rule in &after.rules {
+                    let group_id = find_group(change, ws, &rule.group).await?;
+                    let (Some(group_id), Some(policy_id)) = (group_id, id_of(&rule.policy)) else {
+                        return Err(Error::conflict(
+                            "plan_stale",
+                            "a group or policy of the rules is gone: plan it again",
+                        ));
+                    };
+                    rules.push(PolicyRule { group_id, policy_id });
+                }
+                let fallback = after.fallback.as_deref().and_then(id_of);
+                policy_rules::replace(change, ws, &rules).await?;
+                workspaces::set_fallback(change, ws, fallback).await?;
+                change.touch(Touched::Workspace);
+                let after: PolicyRulesBody = read_rules(change, ws).await?;
+                let details = json!({ "before": before_rules, "after": after, "plan_id": plan.plan_id });
+                let name = caller.workspace.settings.name.as_str();
+                change.record(EventType::PolicyRulesUpdated, Target::new("workspace", ws, name), details);
+            }
+            Step::DeletePolicy { id, version, .. } => {
+                let row = present.iter().find(|row| row.id == *id).ok_or_else(|| Error::not_found("policy"))?;
+                policies::delete(change, ws, *id).await?;
+                change.touch(Touched::Policy(*id));
+                let details = json!({ "version": version, "plan_id": plan.plan_id });
+                change.record(EventType::PolicyDeleted, target(row), details);
+            }
+        }
+    }
+    Ok(())
+}
