@@ -4,7 +4,7 @@
 mod browser;
 mod dns;
 mod domains;
-mod oidc;
+pub(crate) mod oidc;
 mod real;
 mod required;
 mod saml;

@@ -9,22 +9,22 @@ use serde_json::{Value, json};
 use super::browser::{Browser, View};
 use super::{connect, own_domain, reasons};
 
-struct Scene {
-    server: Server,
-    issuer: Issuer,
-    connection: String,
-    browser: Browser,
+pub(crate) struct Scene {
+    pub(crate) server: Server,
+    pub(crate) issuer: Issuer,
+    pub(crate) connection: String,
+    pub(crate) browser: Browser,
 }
 
 /// Where a browser was sent, as the provider sees it.
-struct Sent {
-    state: String,
+pub(crate) struct Sent {
+    pub(crate) state: String,
     nonce: String,
     challenge: String,
 }
 
 impl Scene {
-    async fn set_on(database: Database, more: Value, oidc: Value) -> Self {
+    pub(crate) async fn set_on(database: Database, more: Value, oidc: Value) -> Self {
         let server = Server::start_on(database).await;
         let issuer = Issuer::start().await;
         own_domain(&server, "acme.example").await;
@@ -33,11 +33,11 @@ impl Scene {
         Self { server, issuer, connection, browser }
     }
 
-    async fn set() -> Self {
+    pub(crate) async fn set() -> Self {
         Self::set_on(Database::Sqlite, Value::Null, Value::Null).await
     }
 
-    async fn begin(&mut self, next: &str) -> Sent {
+    pub(crate) async fn begin(&mut self, next: &str) -> Sent {
         let view = self.browser.open(&format!("/sign-in/sso/{}?next={next}", self.connection)).await;
         let at = view.next.unwrap_or_else(|| panic!("{}: {}", view.status, view.html));
         let url = url::Url::parse(&at).unwrap();
@@ -50,7 +50,7 @@ impl Scene {
     }
 
     /// The claims of a good ID token for Ada.
-    fn claims(&self, sent: &Sent) -> Value {
+    pub(crate) fn claims(&self, sent: &Sent) -> Value {
         let now = self.server.clock.now().as_second();
         json!({
             "iss": self.issuer.url(), "aud": "provost", "sub": "ada", "nonce": sent.nonce, "iat": now, "exp": now + 300,
@@ -58,17 +58,17 @@ impl Scene {
         })
     }
 
-    fn answers(&self, algorithm: &str, claims: &Value) {
+    pub(crate) fn answers(&self, algorithm: &str, claims: &Value) {
         let token = self.issuer.sign(algorithm, claims);
         self.issuer.set_tokens(json!({ "access_token": "x", "token_type": "Bearer", "id_token": token }));
     }
 
-    async fn back(&mut self, sent: &Sent) -> View {
+    pub(crate) async fn back(&mut self, sent: &Sent) -> View {
         self.browser.open(&format!("/sign-in/oidc/callback?code=abc&state={}", sent.state)).await
     }
 
     /// A whole sign-in with claims that differ from the good ones.
-    async fn try_with(&mut self, algorithm: &str, change: impl FnOnce(&mut Value)) -> View {
+    pub(crate) async fn try_with(&mut self, algorithm: &str, change: impl FnOnce(&mut Value)) -> View {
         let sent = self.begin("/").await;
         let mut claims = self.claims(&sent);
         change(&mut claims);
