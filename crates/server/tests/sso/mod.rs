@@ -4,6 +4,7 @@
 mod browser;
 mod dns;
 mod domains;
+mod limits;
 pub(crate) mod oidc;
 mod real;
 mod required;

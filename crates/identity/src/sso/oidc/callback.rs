@@ -19,7 +19,7 @@ use serde::Deserialize;
 use super::claims::{Client, Tokens, read, said};
 use super::request::{config, own_address};
 use super::{OidcConfig, Providers, provider};
-use crate::sso::{Arrival, Refusal, arrive, browser, page, refuse};
+use crate::sso::{Arrival, Refusal, arrive, browser, count_step, page, refuse};
 
 /// How long the provider may take for everything that it is asked.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,6 +40,7 @@ pub(crate) async fn callback(
     Query(answer): Query<Answer>,
 ) -> Result<Response> {
     const LOST: &str = "This sign-in is not known here: it is too old, was used before, or began in another browser.";
+    count_step(&app, &parts, "oidc")?;
     let state = answer.state.as_deref().unwrap_or_default();
     let mut tx = app.store.write().await?;
     let begun = oidc_sign_ins::take(&mut tx, &hash_secret(state)).await?;

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use openidconnect::core::CoreProviderMetadata;
 use openidconnect::{AsyncHttpClient, DiscoveryError, HttpRequest, HttpResponse, IssuerUrl};
+use provost_web::App;
 use provost_web::fetch::{self, FetchError};
-use provost_web::{App, RateLimit};
 
 use crate::sso::Refusal;
 
@@ -19,18 +19,9 @@ const KEPT: SignedDuration = SignedDuration::from_mins(10);
 const ASKED_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// The providers that are known, by issuer. Cheap to clone; every clone is the same one.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Providers {
-    /// Slows down who begins sign-ins without end. Generous: a whole company may sit behind one
-    /// address, and come to work at nine.
-    pub(in crate::sso) begun: Arc<RateLimit>,
     known: Arc<Mutex<HashMap<String, (Timestamp, CoreProviderMetadata)>>>,
-}
-
-impl Default for Providers {
-    fn default() -> Self {
-        Self { begun: Arc::new(RateLimit::per_minute(1_000)), known: Arc::default() }
-    }
 }
 
 impl Providers {
