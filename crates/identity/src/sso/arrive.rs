@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::request::Parts;
 use provost_model::event::{Actor, EventType, Target};
 use provost_model::{BuiltinRole, Email, GroupId, GroupSource, MemberId, Proof, SignInMethod};
-use provost_store::tables::connections::ConnectionRow;
+use provost_store::tables::connections::{self, ConnectionRow};
 use provost_store::tables::members::{self, MemberRow};
 use provost_store::tables::{domains, groups, identities, scim_groups, workspaces};
 use provost_store::{Change, Touched};
@@ -52,6 +52,11 @@ pub(crate) async fn arrive(
     let ws = connection.workspace_id;
     let actor = Actor::anonymous(arrival.email.as_ref().map(Email::to_string));
     let mut change = app.store.change(ws, actor, origin(parts)).await?;
+    // It was read before the provider was asked, who takes their time: what it says now counts.
+    if connections::get(&mut change, ws, connection.id).await?.as_ref() != Some(connection) {
+        let message = "This way of signing in was changed at this moment. Sign in again.";
+        return Ok(refuse(app, parts, connection, &Refusal::forbidden("connection_changed", message)));
+    }
     let member = match find_or_make(&mut change, connection, &arrival).await? {
         Ok(member) => member,
         Err(refusal) => return Ok(refuse(app, parts, connection, &refusal)),

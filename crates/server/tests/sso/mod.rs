@@ -1,6 +1,7 @@
 //! Sign-in through an identity provider: a scripted one that says what no good one would, and the real
 //! `oidc-provider`.
 
+mod arrivals;
 mod browser;
 mod dns;
 mod domains;
