@@ -78,7 +78,7 @@ async fn check_password(app: &App, parts: &Parts, email: &str, password: &str) -
             (false, _) if login.password_hash.is_none() => "no_password",
             _ => "wrong_password",
         };
-        failures::record(app, parts, login.workspace_id, Failure { email: &email, method: METHOD, reason });
+        failures::record(app, parts, login.workspace_id, Failure::of(&email, METHOD, reason));
         if reason == "sso_required" {
             // Who knows the password may know this.
             let message = "this workspace signs in through its identity provider: choose it on the sign-in page";
@@ -110,7 +110,7 @@ pub(crate) async fn go_on(
             mfa::pending::count_code(app, *member)?;
             let Some(factor) = mfa::codes::take(&mut change, app, *member, otp).await? else {
                 let reason = "wrong_second_factor";
-                failures::record(app, parts, *ws, Failure { email, method, reason });
+                failures::record(app, parts, *ws, Failure::of(email, method, reason));
                 return Err(mfa::pending::wrong_code());
             };
             Proof::by(method).and(factor)
@@ -135,7 +135,7 @@ pub(crate) async fn go_on(
 fn record_stranger(app: &App, parts: &Parts, email: &Email) {
     let world = app.store.world();
     if let [id] = world.workspaces.keys().copied().collect::<Vec<_>>()[..] {
-        failures::record(app, parts, id, Failure { email, method: METHOD, reason: "unknown_account" });
+        failures::record(app, parts, id, Failure::of(email, METHOD, "unknown_account"));
     }
 }
 

@@ -46,6 +46,8 @@ pub enum Mood {
 type Shared = Arc<Mutex<Script>>;
 
 struct Script {
+    /// What its discovery document says beside the usual.
+    metadata: Value,
     /// What its token endpoint answers.
     tokens: Value,
     /// The last form that its token endpoint was sent.
@@ -100,6 +102,7 @@ impl Issuer {
             mood: Mood::Up,
             asked: 0,
             made: 1,
+            metadata: Value::Null,
             tokens: Value::Null,
             form: String::new(),
         };
@@ -127,6 +130,11 @@ impl Issuer {
         script.made += 1;
         let name = format!("key-{}", script.made);
         script.keys = vec![Key::new(name)];
+    }
+
+    /// What its discovery document says from now on beside the usual.
+    pub fn set_metadata(&self, metadata: Value) {
+        self.script().metadata = metadata;
     }
 
     /// What its token endpoint answers from now on; an `error` goes out with 400.
@@ -184,10 +192,10 @@ impl Drop for Issuer {
 }
 
 async fn answer(State((url, state)): State<(String, Shared)>, request: Request) -> Response {
-    let (mood, keys) = {
+    let (mood, keys, metadata) = {
         let mut script = state.lock().unwrap_or_else(PoisonError::into_inner);
         script.asked += usize::from(request.uri().path() == "/jwks");
-        (script.mood, script.keys.iter().flat_map(Key::jwks).collect::<Vec<_>>())
+        (script.mood, script.keys.iter().flat_map(Key::jwks).collect::<Vec<_>>(), script.metadata.clone())
     };
     match mood {
         Mood::Down => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -196,13 +204,18 @@ async fn answer(State((url, state)): State<(String, Shared)>, request: Request) 
     }
     let issuer = if mood == Mood::Lying { "https://issuer.example".to_owned() } else { url.clone() };
     match request.uri().path() {
-        "/.well-known/openid-configuration" => axum::Json(json!({
-            "issuer": issuer, "jwks_uri": format!("{url}/jwks"),
-            "authorization_endpoint": format!("{url}/authorize"), "token_endpoint": format!("{url}/token"),
-            "response_types_supported": ["code"], "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["ES256", "RS256", "PS256"],
-        }))
-        .into_response(),
+        "/.well-known/openid-configuration" => {
+            let mut document = json!({
+                "issuer": issuer, "jwks_uri": format!("{url}/jwks"),
+                "authorization_endpoint": format!("{url}/authorize"), "token_endpoint": format!("{url}/token"),
+                "response_types_supported": ["code"], "subject_types_supported": ["public"],
+                "id_token_signing_alg_values_supported": ["ES256", "RS256", "PS256"],
+            });
+            for (name, value) in metadata.as_object().into_iter().flatten() {
+                document[name] = value.clone();
+            }
+            axum::Json(document).into_response()
+        }
         "/token" => {
             let form = axum::body::to_bytes(request.into_body(), 64 * 1024).await.unwrap_or_default();
             let mut script = state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -15,6 +15,9 @@ use crate::RateLimit;
 
 /// Codes of a second factor are short: so few tries a minute make a guess take years.
 const CODES_PER_MINUTE: u32 = 5;
+/// Of each step of a sign-in through an identity provider, from one address. Generous: a whole company
+/// may sit behind one, and come to work at nine.
+const PROVIDER_STEPS_PER_MINUTE: u32 = 1_000;
 
 /// The limits on tries to sign in.
 pub struct SignInLimits {
@@ -25,6 +28,8 @@ pub struct SignInLimits {
     /// One address, for one account that is full.
     fresh: RateLimit,
     codes: RateLimit,
+    /// One address, for one step of a sign-in through an identity provider.
+    providers: RateLimit,
 }
 
 /// From where a try to sign in comes.
@@ -45,6 +50,7 @@ impl SignInLimits {
             devices: RateLimit::per_minute(tries),
             fresh: RateLimit::per_minute(1),
             codes: RateLimit::per_minute(CODES_PER_MINUTE),
+            providers: RateLimit::per_minute(PROVIDER_STEPS_PER_MINUTE),
         }
     }
 
@@ -70,10 +76,15 @@ impl SignInLimits {
     pub fn try_code(&self, member: &str, now: Timestamp) -> Result<(), u64> {
         self.codes.try_once(member, now)
     }
+
+    /// Counts a step of a sign-in through an identity provider, before anybody vouches for who takes it.
+    pub fn try_provider(&self, step: &str, from: Option<IpAddr>, now: Timestamp) -> Result<(), u64> {
+        self.providers.try_once(&format!("{step} {}", network(from)), now)
+    }
 }
 
 /// What counts as one address: of IPv6 the /64, which is the least that one customer gets (RFC 6177).
-fn network(ip: Option<IpAddr>) -> String {
+pub fn network(ip: Option<IpAddr>) -> String {
     match ip.map(|ip| ip.to_canonical()) {
         Some(IpAddr::V6(ip)) => format!("{:x}/64", ip.to_bits() >> 64),
         Some(ip) => ip.to_string(),

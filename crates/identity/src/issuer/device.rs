@@ -14,7 +14,7 @@ use provost_model::{DeviceLoginId, Permission};
 use provost_store::Store;
 use provost_store::tables::authorization_codes::{self, CodeRow};
 use provost_store::tables::device_logins::{self, DeviceLoginRow, DeviceLoginState};
-use provost_web::{App, Error, Json, NOT_ALLOWED, Principal, Result, Secret, Session, hash_secret, origin};
+use provost_web::{App, Error, Json, NOT_ALLOWED, Principal, Result, Secret, Session, hash_secret, network, origin};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -49,8 +49,12 @@ pub(crate) async fn start(State(app): State<App>, parts: Parts, Json(body): Json
     let from = origin(&parts);
     let mut tx = app.store.write().await?;
     let ip = from.ip.unwrap_or_default();
-    if device_logins::count(&mut tx, None, now).await? >= MAX_WAITING
-        || device_logins::count(&mut tx, Some(&ip), now).await? >= MAX_WAITING_FROM_ONE
+    let waiting = device_logins::count(&mut tx, now).await?;
+    let network_of = |ip: &str| network(ip.parse().ok());
+    let here = network_of(&ip);
+    let from_here = waiting.iter().filter(|(ip, _)| network_of(ip) == here);
+    if waiting.values().sum::<i64>() >= MAX_WAITING
+        || from_here.map(|(_, count)| count).sum::<i64>() >= MAX_WAITING_FROM_ONE
     {
         return Err(Error::too_many("too many device sign-ins wait: try again in some minutes", 60));
     }

@@ -11,7 +11,7 @@ use provost_store::Touched;
 use provost_store::tables::access_tokens::{self, AccessTokenRow};
 use provost_store::tables::members;
 use provost_store::tables::workload_identities::{self, WorkloadIdentityRow};
-use provost_web::{App, IssuerError, Secret, SecretKind, hash_secret};
+use provost_web::{App, IssuerError, Secret, SecretKind, hash_secret, network};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -267,8 +267,8 @@ async fn issue(
 /// down, and no longer recorded.
 fn refuse(app: &App, from: &Origin, identities: &[WorkloadIdentityRow], claims: &Value, denial: Denial) -> OAuthError {
     let now = app.store.clock().now();
-    let address = from.ip.as_deref().unwrap_or("unknown");
-    if app.guesses.try_once(&format!("workload {address}"), now).is_err() {
+    let network = network(from.ip.as_deref().and_then(|ip| ip.parse().ok()));
+    if app.guesses.try_once(&format!("workload {network}"), now).is_err() {
         let description = "too many refused tokens from this address: try again in a minute";
         return OAuthError::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", description);
     }

@@ -135,7 +135,7 @@ pub(crate) async fn finish(app: &App, parts: &Parts, pending: &Pending, typed: &
 
 /// A code that was wrong, recorded.
 pub(crate) fn wrong(app: &App, parts: &Parts, pending: &Pending) -> Error {
-    let failure = Failure { email: &pending.email, method: pending.row.method, reason: "wrong_second_factor" };
+    let failure = Failure::of(&pending.email, pending.row.method, "wrong_second_factor");
     failures::record(app, parts, pending.row.workspace_id, failure);
     wrong_code()
 }

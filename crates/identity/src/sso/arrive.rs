@@ -6,9 +6,9 @@ use axum::response::Response;
 use http::request::Parts;
 use provost_model::event::{Actor, EventType, Target};
 use provost_model::{BuiltinRole, Email, GroupId, GroupSource, MemberId, Proof, SignInMethod};
-use provost_store::tables::connections::ConnectionRow;
+use provost_store::tables::connections::{self, ConnectionRow};
 use provost_store::tables::members::{self, MemberRow};
-use provost_store::tables::{domains, groups, identities, scim_groups};
+use provost_store::tables::{domains, groups, identities, scim_groups, workspaces};
 use provost_store::{Change, Touched};
 use provost_web::{App, Result, origin};
 use serde_json::{Value, json};
@@ -52,6 +52,11 @@ pub(crate) async fn arrive(
     let ws = connection.workspace_id;
     let actor = Actor::anonymous(arrival.email.as_ref().map(Email::to_string));
     let mut change = app.store.change(ws, actor, origin(parts)).await?;
+    // It was read before the provider was asked, who takes their time: what it says now counts.
+    if connections::get(&mut change, ws, connection.id).await?.as_ref() != Some(connection) {
+        let message = "This way of signing in was changed at this moment. Sign in again.";
+        return Ok(refuse(app, parts, connection, &Refusal::forbidden("connection_changed", message)));
+    }
     let member = match find_or_make(&mut change, connection, &arrival).await? {
         Ok(member) => member,
         Err(refusal) => return Ok(refuse(app, parts, connection, &refusal)),
@@ -141,7 +146,8 @@ async fn make(change: &mut Change, connection: &ConnectionRow, email: &Email, ar
 }
 
 /// The address may change at the provider. It changes here if nobody else has the new one and its
-/// domain is the workspace's; otherwise the member keeps the old one.
+/// domain is the workspace's; otherwise the member keeps the old one. So does whoever may break the
+/// glass: theirs is what they sign in with when the provider is away.
 async fn follow_email(change: &mut Change, member: &MemberRow, arrival: &Arrival) -> Result<()> {
     let ws = change.workspace_id();
     let Some(email) = arrival.email.as_ref().filter(|email| arrival.email_verified && **email != member.email) else {
@@ -150,6 +156,9 @@ async fn follow_email(change: &mut Change, member: &MemberRow, arrival: &Arrival
     let is_ours = domains::owner(change, &email.domain()).await? == Some(ws);
     let namesake = members::get_by_email(change, ws, email).await?;
     if !is_ours || namesake.is_some_and(|other| other.id != member.id) {
+        return Ok(());
+    }
+    if workspaces::settings(change, ws).await?.break_glass_owner_ids.contains(&member.id) {
         return Ok(());
     }
     let after = MemberRow { email: email.clone(), updated_at: change.at(), ..member.clone() };

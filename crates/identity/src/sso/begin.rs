@@ -8,10 +8,10 @@ use http::StatusCode;
 use http::request::Parts;
 use provost_model::{ConnectionId, Protocol};
 use provost_store::tables::connections;
-use provost_web::{App, Error, PathId, Query, Result, origin};
+use provost_web::{App, PathId, Query, Result};
 use serde::Deserialize;
 
-use super::{oidc, page, refuse, saml};
+use super::{count_step, oidc, page, refuse, saml};
 use crate::pages::safe_next;
 
 /// What a browser brings along. Whatever else a provider adds is ignored.
@@ -29,11 +29,7 @@ pub(crate) async fn begin(
     Query(request): Query<Request>,
 ) -> Result<Response> {
     // Each sign-in is remembered until it is answered, and may ask the provider what it is.
-    let address = origin(&parts).ip.unwrap_or_default();
-    providers
-        .begun
-        .try_once(&format!("sso:{address}"), app.store.clock().now())
-        .map_err(|seconds| Error::too_many("too many sign-ins were begun: wait a little, then try again", seconds))?;
+    count_step(&app, &parts, "begin")?;
     let connection = connections::find(&mut app.store.read().await?, id).await?;
     let Some(connection) = connection.filter(|connection| connection.enabled) else {
         return Ok(page("There is no such way of signing in.", StatusCode::NOT_FOUND));

@@ -15,15 +15,16 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 use maud::html;
-use provost_model::event::{Actor, EventType};
+use provost_model::{Protocol, SignInMethod};
 use provost_store::tables::connections::ConnectionRow;
 use provost_web::pages::Page;
-use provost_web::{App, origin};
-use serde_json::json;
+use provost_web::{App, Error, Result, address};
 
 pub(crate) use arrive::{Arrival, arrive};
 pub(crate) use begin::begin;
 pub(crate) use required::{check_required, keep_break_glass};
+
+use crate::failures::{self, Failure};
 
 /// How many sign-ins of each protocol may wait at once: anybody can begin one.
 pub(crate) const MAX_WAITING: i64 = 100_000;
@@ -56,20 +57,36 @@ impl Refusal {
     }
 }
 
+/// Counts a step that anybody can take: each is remembered, or read, or asks a provider.
+fn count_step(app: &App, parts: &Parts, step: &str) -> Result<()> {
+    let counted = app.sign_ins.try_provider(step, address(parts), app.store.clock().now());
+    let message = "too many sign-ins from this address: wait a little, then try again";
+    counted.map_err(|seconds| Error::too_many(message, seconds))
+}
+
 /// Records a refusal and shows it.
 pub(crate) fn refuse(app: &App, parts: &Parts, connection: &ConnectionRow, refusal: &Refusal) -> Response {
-    let details = json!({
-        "method": connection.protocol, "connection_id": connection.id, "reason": refusal.reason,
-    });
-    let actor = Actor::anonymous(None);
-    app.store.record(connection.workspace_id, EventType::SignInFailed, actor, origin(parts), None, details);
-    page(&refusal.message, refusal.status)
+    let reason = refusal.reason;
+    let method = match connection.protocol {
+        Protocol::Oidc => SignInMethod::Oidc,
+        Protocol::Saml => SignInMethod::Saml,
+    };
+    let failure = Failure { email: None, connection: Some(connection.id), method, reason };
+    failures::record(app, parts, connection.workspace_id, failure);
+    not_signed_in(&refusal.message, Some(reason), refusal.status)
 }
 
 /// The page of who is not signed in.
 pub(crate) fn page(message: &str, status: StatusCode) -> Response {
+    not_signed_in(message, None, status)
+}
+
+fn not_signed_in(message: &str, reason: Option<&str>, status: StatusCode) -> Response {
     let body = html! {
         p.alert role="alert" { (message) }
+        @if let Some(reason) = reason {
+            p { "For whoever helps you: " code { (reason) } }
+        }
         p { a href="/sign-in" { "Back to the sign-in" } }
     };
     Page::new("You are not signed in", body).with_status(status).into_response()

@@ -9,6 +9,7 @@ mod isolation;
 mod large_group;
 mod malformed;
 mod names;
+mod owners;
 mod replay;
 mod search;
 mod suite;

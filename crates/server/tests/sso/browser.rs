@@ -7,7 +7,7 @@ use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use provost_testkit::server::Server;
 use reqwest::{RequestBuilder, Url};
 
-pub(super) struct Browser {
+pub(crate) struct Browser {
     http: reqwest::Client,
     origin: Url,
     public: String,
@@ -15,15 +15,15 @@ pub(super) struct Browser {
 }
 
 /// What it sees.
-pub(super) struct View {
-    pub(super) status: StatusCode,
-    pub(super) html: String,
-    pub(super) next: Option<String>,
+pub(crate) struct View {
+    pub(crate) status: StatusCode,
+    pub(crate) html: String,
+    pub(crate) next: Option<String>,
 }
 
 impl Browser {
     /// On the same machine as the server: its plain listener stands for the public address.
-    pub(super) fn new(server: &Server) -> Self {
+    pub(crate) fn new(server: &Server) -> Self {
         let http =
             reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).redirect(reqwest::redirect::Policy::none());
         let origin = server.http_url().parse().expect("a URL");
@@ -40,12 +40,12 @@ impl Browser {
         self.origin.join(address).expect("a URL")
     }
 
-    pub(super) async fn open(&mut self, address: &str) -> View {
+    pub(crate) async fn open(&mut self, address: &str) -> View {
         let url = self.url(address);
         self.send(url.clone(), self.http.get(url)).await
     }
 
-    pub(super) async fn submit(&mut self, address: &str, fields: &[(&str, &str)]) -> View {
+    pub(crate) async fn submit(&mut self, address: &str, fields: &[(&str, &str)]) -> View {
         let url = self.url(address);
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let request = self.http.post(url.clone()).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
@@ -53,14 +53,14 @@ impl Browser {
     }
 
     /// Who is signed in; nobody is nothing.
-    pub(super) async fn signed_in(&mut self) -> Option<String> {
+    pub(crate) async fn signed_in(&mut self) -> Option<String> {
         let view = self.open("/api/v1/session").await;
         let body: serde_json::Value = serde_json::from_str(&view.html).unwrap_or_default();
         body["email"].as_str().map(str::to_owned)
     }
 
     /// Without its cookies it is another browser.
-    pub(super) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.cookies.clear();
     }
 

@@ -1,10 +1,12 @@
 //! Sign-in through an identity provider: a scripted one that says what no good one would, and the real
 //! `oidc-provider`.
 
+mod arrivals;
 mod browser;
 mod dns;
 mod domains;
-mod oidc;
+mod limits;
+pub(crate) mod oidc;
 mod real;
 mod required;
 mod saml;

@@ -9,7 +9,7 @@ use crate::Result;
 use crate::db::{Row, Tx};
 
 /// A connection.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ConnectionRow {
     /// Its id.
     pub id: ConnectionId,

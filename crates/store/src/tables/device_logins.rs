@@ -1,5 +1,7 @@
 //! Device sign-ins that wait for their member (`client-contract.md` §1.2).
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use provost_model::{DeviceLoginId, MemberId, WorkspaceId};
 
@@ -114,11 +116,11 @@ pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
     tx.execute("DELETE FROM device_logins WHERE expires_at < $1", [now.into()]).await
 }
 
-/// How many wait, from one address or (with none) in all: a stranger can start them.
-pub async fn count(tx: &mut Tx, ip: Option<&str>, now: Timestamp) -> Result<i64> {
-    let sql = "SELECT COUNT(*) AS n FROM device_logins
-        WHERE state = 'pending' AND expires_at > $1 AND (CAST($2 AS TEXT) IS NULL OR ip = $2)";
-    tx.row(sql, [now.into(), ip.into()]).await?.map_or(Ok(0), |row| row.int("n"))
+/// How many wait, by address: a stranger can start them.
+pub async fn count(tx: &mut Tx, now: Timestamp) -> Result<HashMap<String, i64>> {
+    let sql = "SELECT ip, COUNT(*) AS n FROM device_logins WHERE state = 'pending' AND expires_at > $1 GROUP BY ip";
+    let rows = tx.rows(sql, [now.into()]).await?;
+    rows.iter().map(|row| Ok((row.text("ip")?, row.int("n")?))).collect()
 }
 
 fn read(row: &Row) -> Result<DeviceLoginRow> {

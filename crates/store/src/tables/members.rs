@@ -5,7 +5,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use provost_model::{BuiltinRole, Email, GroupId, InvalidId, Member, MemberId, PermissionSet, RoleId, WorkspaceId};
+use provost_model::{
+    BuiltinRole, Email, GroupId, InvalidId, Member, MemberId, PermissionSet, RoleId, WorkspaceId, name_key,
+};
 
 use super::Page;
 use crate::db::{Arg, Row, Tx};
@@ -43,36 +45,45 @@ pub struct Login {
     pub password_hash: Option<String>,
 }
 
-/// Adds a member.
+/// Adds a member. It goes by its address, unless an identity provider named somebody else so: then by its
+/// id, since whoever has an address must not be kept out by a name.
 pub async fn insert(tx: &mut Tx, ws: WorkspaceId, member: &MemberRow, password_hash: Option<String>) -> Result<()> {
-    // A member made by hand goes by its address; one of an identity provider is of `scim_users`.
+    // One of an identity provider is of `scim_users`.
     let sql = "INSERT INTO members
             (id, workspace_id, email, email_key, name, active, builtin_role, password_hash, created_at, updated_at,
              user_name, user_key)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $3, $4)";
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    let email_key = member.email.key();
+    let is_taken = is_named(tx, ws, member.id, &email_key).await?;
+    let user_name = if is_taken { member.id.to_string() } else { member.email.to_string() };
+    let user_key = if is_taken { name_key(&user_name) } else { email_key.clone() };
     let args = [
         member.id.into(),
         ws.into(),
         member.email.as_str().into(),
-        member.email.key().into(),
+        email_key.into(),
         member.name.as_str().into(),
         member.active.into(),
         member.builtin_role.as_str().into(),
         password_hash.into(),
         member.created_at.into(),
         member.updated_at.into(),
+        user_name.into(),
+        user_key.into(),
     ];
     tx.execute(sql, args).await?;
     Ok(())
 }
 
-/// Replaces a member's fields. Its user name follows its address, unless an identity provider gave it.
+/// Replaces a member's fields. Its user name follows its address, unless an identity provider gave it,
+/// or gave that name to somebody else.
 pub async fn update(tx: &mut Tx, ws: WorkspaceId, member: &MemberRow) -> Result<()> {
     let sql =
         "UPDATE members SET email = $3, email_key = $4, name = $5, active = $6, builtin_role = $7, updated_at = $8,
-            user_name = CASE WHEN scim IS NULL THEN $3 ELSE user_name END,
-            user_key = CASE WHEN scim IS NULL THEN $4 ELSE user_key END
+            user_name = CASE WHEN scim IS NULL AND $9 THEN $3 ELSE user_name END,
+            user_key = CASE WHEN scim IS NULL AND $9 THEN $4 ELSE user_key END
         WHERE workspace_id = $1 AND id = $2";
+    let is_free = !is_named(tx, ws, member.id, &member.email.key()).await?;
     let args = [
         ws.into(),
         member.id.into(),
@@ -82,9 +93,16 @@ pub async fn update(tx: &mut Tx, ws: WorkspaceId, member: &MemberRow) -> Result<
         member.active.into(),
         member.builtin_role.as_str().into(),
         member.updated_at.into(),
+        is_free.into(),
     ];
     tx.execute(sql, args).await?;
     Ok(())
+}
+
+/// Whether somebody else goes by a name, given as its key.
+async fn is_named(tx: &mut Tx, ws: WorkspaceId, id: MemberId, user_key: &str) -> Result<bool> {
+    let sql = "SELECT id FROM members WHERE workspace_id = $1 AND user_key = $2 AND id <> $3";
+    Ok(tx.row(sql, [ws.into(), user_key.into(), id.into()]).await?.is_some())
 }
 
 /// Replaces a member's password.

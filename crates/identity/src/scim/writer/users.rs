@@ -8,7 +8,7 @@ use provost_model::scim::{PatchRequest, User, patch_user};
 use provost_model::{BuiltinRole, MemberId, name_key};
 use provost_store::tables::members::{self, MemberRow};
 use provost_store::tables::scim_users::{self, ScimUserRow};
-use provost_store::tables::{group_members, scim_groups};
+use provost_store::tables::{group_members, scim_groups, workspaces};
 use provost_store::{Error, Touched};
 use serde_json::{Value, json};
 
@@ -72,7 +72,11 @@ pub(super) async fn replace(batch: &mut Batch, id: MemberId, tags: &Tags, user: 
 pub(super) async fn patch(batch: &mut Batch, id: MemberId, tags: &Tags, patch: &PatchRequest) -> Result<Done, Fault> {
     let before = find(batch, id, tags).await?;
     let known = User::parse(render::user_attributes(&before)).map_err(Problem::from)?;
-    let user = patch_user(&known, patch).map_err(Problem::from)?;
+    let mut user = patch_user(&known, patch).map_err(Problem::from)?;
+    if is_owner(&before) && user.email == known.email {
+        // What is known is what the provider said last; an owner's address may have changed here since.
+        user.email = Some(before.member.email.clone());
+    }
     let user = UserFields::of(user, Some(&before.member.email))?;
     put(batch, before, &user).await
 }
@@ -100,9 +104,11 @@ async fn put(batch: &mut Batch, before: ScimUserRow, user: &UserFields) -> Resul
         keep_owners(batch, &before).await?;
     }
     let is_renamed = changed.contains_key("email") && name_key(before.member.email.as_str()) != user.email_key;
-    if is_renamed && is_break_glass(batch, id) {
-        let detail = "this owner is named to sign in when the identity provider is away, so their address is not \
-                      changed from there: change it in Provost";
+    if is_renamed && is_owner(&before) {
+        // The address is what a first sign-in through a connection finds a member by: whoever could change
+        // it could become the owner.
+        let detail = "this is an owner of the workspace, whose address is not changed from an identity provider: \
+                      change it in Provost";
         return Err(Problem::conflict(detail).into());
     }
     scim_users::update(&mut batch.change, batch.ws, &after).await?;
@@ -164,21 +170,23 @@ async fn find(batch: &mut Batch, id: MemberId, tags: &Tags) -> Result<ScimUserRo
 /// it has for when the identity provider is away.
 async fn keep_owners(batch: &mut Batch, row: &ScimUserRow) -> Result<(), Fault> {
     let member = &row.member;
-    if is_break_glass(batch, member.id) {
+    // As the change finds it: the snapshot may not have heard of it yet.
+    let settings = workspaces::settings(&mut batch.change, batch.ws).await?;
+    if settings.break_glass_owner_ids.contains(&member.id) {
         let detail = "this owner is named to sign in when the identity provider is away: take them from \
                       `break_glass_owner_ids` first";
         return Err(Problem::conflict(detail).into());
     }
-    let is_owner = member.active && member.builtin_role == BuiltinRole::Owner;
-    if is_owner && members::count_other_owners(&mut batch.change, batch.ws, member.id).await? == 0 {
+    if member.active && is_owner(row) && members::count_other_owners(&mut batch.change, batch.ws, member.id).await? == 0
+    {
         let detail = "this is the last owner of the workspace: make another member an owner first";
         return Err(Problem::conflict(detail).into());
     }
     Ok(())
 }
 
-fn is_break_glass(batch: &Batch, id: MemberId) -> bool {
-    batch.workspace.settings.break_glass_owner_ids.contains(&id)
+fn is_owner(row: &ScimUserRow) -> bool {
+    row.member.builtin_role == BuiltinRole::Owner
 }
 
 fn row(user: &UserFields, id: MemberId, role: BuiltinRole, created_at: Timestamp, now: Timestamp) -> ScimUserRow {

@@ -7,7 +7,6 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use http::request::Parts;
-use openidconnect::core::CoreProviderMetadata;
 use openidconnect::{AuthorizationCode, ClientId, ClientSecret, PkceCodeVerifier, RequestTokenError};
 use provost_model::SignInMethod;
 use provost_store::tables::connections::{self, ConnectionRow, seal_place};
@@ -17,9 +16,10 @@ use provost_web::{App, Query, Result, hash_secret};
 use serde::Deserialize;
 
 use super::claims::{Client, Tokens, read, said};
+use super::provider::Metadata;
 use super::request::{config, own_address};
 use super::{OidcConfig, Providers, provider};
-use crate::sso::{Arrival, Refusal, arrive, browser, page, refuse};
+use crate::sso::{Arrival, Refusal, arrive, browser, count_step, page, refuse};
 
 /// How long the provider may take for everything that it is asked.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,6 +40,7 @@ pub(crate) async fn callback(
     Query(answer): Query<Answer>,
 ) -> Result<Response> {
     const LOST: &str = "This sign-in is not known here: it is too old, was used before, or began in another browser.";
+    count_step(&app, &parts, "oidc")?;
     let state = answer.state.as_deref().unwrap_or_default();
     let mut tx = app.store.write().await?;
     let begun = oidc_sign_ins::take(&mut tx, &hash_secret(state)).await?;
@@ -80,37 +81,42 @@ async fn arrival(
         let message = format!("The identity provider did not sign you in ({shown}).");
         return Ok(Err(Refusal::forbidden("refused_by_provider", message)));
     }
-    if answer.iss.is_some_and(|issuer| issuer != config.issuer) {
-        let message = "The answer came from another identity provider than the one that was asked.";
-        return Ok(Err(Refusal::bad("another_issuer", message)));
+    let another =
+        || Refusal::bad("another_issuer", "The answer does not come from the identity provider that was asked.");
+    if answer.iss.as_ref().is_some_and(|issuer| *issuer != config.issuer) {
+        return Ok(Err(another()));
     }
     let Some(code) = answer.code else {
         return Ok(Err(Refusal::bad("no_code", "The identity provider sent no code.")));
     };
+    let metadata = match providers.get(app, &config.issuer).await {
+        Ok(metadata) => metadata,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    if answer.iss.is_none() && metadata.additional_metadata().is_named_in_answers() {
+        return Ok(Err(another()));
+    }
     let secret = match &connection.secret_sealed {
         Some(sealed) => Some(app.store.sealer().open(&seal_place(connection.id), sealed)?),
         None => None,
     };
     let secret = secret.map(|secret| ClientSecret::new(String::from_utf8_lossy(&secret).into_owned()));
-    redeem(app, providers, &config, secret, begun, code).await
+    redeem(app, providers, &config, metadata, secret, begun, code).await
 }
 
 async fn redeem(
     app: &App,
     providers: &Providers,
     config: &OidcConfig,
+    metadata: Metadata,
     secret: Option<ClientSecret>,
     begun: OidcSignInRow,
     code: String,
 ) -> Result<std::result::Result<Arrival, Refusal>> {
     let redirect = own_address(app)?;
-    let client = |metadata: CoreProviderMetadata| {
+    let client = |metadata: Metadata| {
         Client::from_provider_metadata(metadata, ClientId::new(config.client_id.clone()), secret.clone())
             .set_redirect_uri(redirect.clone())
-    };
-    let metadata = match providers.get(app, &config.issuer).await {
-        Ok(metadata) => metadata,
-        Err(refusal) => return Ok(Err(refusal)),
     };
     let known = client(metadata);
     let Ok(request) = known.exchange_code(AuthorizationCode::new(code)) else {

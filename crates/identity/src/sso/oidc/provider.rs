@@ -5,10 +5,17 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use openidconnect::core::CoreProviderMetadata;
-use openidconnect::{AsyncHttpClient, DiscoveryError, HttpRequest, HttpResponse, IssuerUrl};
+use openidconnect::core::{
+    CoreAuthDisplay, CoreClaimName, CoreClaimType, CoreClientAuthMethod, CoreGrantType, CoreJsonWebKey,
+    CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreResponseMode, CoreResponseType,
+    CoreSubjectIdentifierType,
+};
+use openidconnect::{
+    AdditionalProviderMetadata, AsyncHttpClient, DiscoveryError, HttpRequest, HttpResponse, IssuerUrl, ProviderMetadata,
+};
+use provost_web::App;
 use provost_web::fetch::{self, FetchError};
-use provost_web::{App, RateLimit};
+use serde::{Deserialize, Serialize};
 
 use crate::sso::Refusal;
 
@@ -18,33 +25,56 @@ const KEPT: SignedDuration = SignedDuration::from_mins(10);
 /// keys, and strangers make up key ids.
 const ASKED_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
-/// The providers that are known, by issuer. Cheap to clone; every clone is the same one.
-#[derive(Clone)]
-pub(crate) struct Providers {
-    /// Slows down who begins sign-ins without end. Generous: a whole company may sit behind one
-    /// address, and come to work at nine.
-    pub(in crate::sso) begun: Arc<RateLimit>,
-    known: Arc<Mutex<HashMap<String, (Timestamp, CoreProviderMetadata)>>>,
+/// What a provider says of itself beside what OpenID Connect Discovery knows.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Beside {
+    /// Whether it names itself in its answers (RFC 9207 §3).
+    authorization_response_iss_parameter_supported: Option<bool>,
 }
 
-impl Default for Providers {
-    fn default() -> Self {
-        Self { begun: Arc::new(RateLimit::per_minute(1_000)), known: Arc::default() }
+impl AdditionalProviderMetadata for Beside {}
+
+impl Beside {
+    /// Whether an answer that does not name the provider is not the provider's.
+    pub(super) fn is_named_in_answers(&self) -> bool {
+        self.authorization_response_iss_parameter_supported == Some(true)
     }
+}
+
+/// What a provider says of itself.
+pub(super) type Metadata = ProviderMetadata<
+    Beside,
+    CoreAuthDisplay,
+    CoreClientAuthMethod,
+    CoreClaimName,
+    CoreClaimType,
+    CoreGrantType,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJweKeyManagementAlgorithm,
+    CoreJsonWebKey,
+    CoreResponseMode,
+    CoreResponseType,
+    CoreSubjectIdentifierType,
+>;
+
+/// The providers that are known, by issuer. Cheap to clone; every clone is the same one.
+#[derive(Clone, Default)]
+pub(crate) struct Providers {
+    known: Arc<Mutex<HashMap<String, (Timestamp, Metadata)>>>,
 }
 
 impl Providers {
     /// What a provider says of itself, from memory if that is recent enough.
-    pub(super) async fn get(&self, app: &App, issuer: &str) -> Result<CoreProviderMetadata, Refusal> {
+    pub(super) async fn get(&self, app: &App, issuer: &str) -> Result<Metadata, Refusal> {
         self.not_older(app, issuer, KEPT).await
     }
 
     /// The same after its keys turned out not to be those of a token.
-    pub(super) async fn get_again(&self, app: &App, issuer: &str) -> Result<CoreProviderMetadata, Refusal> {
+    pub(super) async fn get_again(&self, app: &App, issuer: &str) -> Result<Metadata, Refusal> {
         self.not_older(app, issuer, ASKED_AGAIN).await
     }
 
-    async fn not_older(&self, app: &App, issuer: &str, than: SignedDuration) -> Result<CoreProviderMetadata, Refusal> {
+    async fn not_older(&self, app: &App, issuer: &str, than: SignedDuration) -> Result<Metadata, Refusal> {
         let now = app.store.clock().now();
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(issuer).cloned();
         if let Some((at, metadata)) = &known
@@ -63,10 +93,10 @@ impl Providers {
 }
 
 /// Asks a provider what it is. That it names itself as it is called is checked on the way.
-pub(super) async fn discover(app: &App, issuer: &str) -> Result<CoreProviderMetadata, Refusal> {
+pub(super) async fn discover(app: &App, issuer: &str) -> Result<Metadata, Refusal> {
     let url = IssuerUrl::new(issuer.to_owned())
         .map_err(|_| Refusal::provider("provider_misconfigured", "The identity provider's address is no URL."))?;
-    let found = CoreProviderMetadata::discover_async(url, &Http(app.clone())).await;
+    let found = Metadata::discover_async(url, &Http(app.clone())).await;
     found.map_err(|error| match error {
         DiscoveryError::Request(FetchError::Refused(why)) => Refusal::provider(
             "provider_misconfigured",

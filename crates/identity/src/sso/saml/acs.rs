@@ -35,6 +35,7 @@ pub(crate) async fn submit(
     parts: Parts,
     Form(fields): Form<Fields>,
 ) -> Result<Response> {
+    sso::count_step(&app, &parts, "saml")?;
     let connection = find(&app, id).await?;
     let relay_state = fields.relay_state.as_deref().unwrap_or_default();
     let (assertion, next) = match consume(&app, &parts, &connection, fields.response.as_deref(), relay_state).await? {
