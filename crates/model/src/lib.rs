@@ -14,6 +14,7 @@ mod decision;
 mod deep;
 mod delivery;
 mod device_enrolment;
+pub mod effective;
 mod email;
 pub mod event;
 mod group;
