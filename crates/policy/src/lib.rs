@@ -2,6 +2,7 @@
 
 mod api;
 mod delivery;
+mod explain;
 mod fetches;
 
 use std::future::ready;
@@ -26,6 +27,8 @@ pub fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(policy_versions::show))
         .routes(routes!(policy_rules::show, policy_rules::update))
         .routes(routes!(policy_lookup::show))
+        .routes(routes!(effective_policy::show))
+        .routes(routes!(policy_explain::explain_post))
 }
 
 /// What clients fetch (`client-contract.md` §2.1, §2.2, §2.6).
