@@ -1,5 +1,7 @@
 //! The verbs of the command line.
 
+mod policy_explain;
+
 use std::io::{IsTerminal, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -79,6 +81,8 @@ enum PolicyVerb {
         #[arg(long)]
         json: bool,
     },
+    /// Say what binds a member, key by key, and what becomes of a command; asks a running server.
+    Explain(Box<policy_explain::ExplainArgs>),
 }
 
 /// Runs the verb of the command line.
@@ -88,6 +92,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Verb::Init(args) => init(*args).await,
         Verb::ClientConfig(args) => client_config(*args),
         Verb::Policy(PolicyVerb::Lint { file, defaults, json }) => policy_lint(&file, defaults, json),
+        Verb::Policy(PolicyVerb::Explain(args)) => print(&policy_explain::explain(*args).await?),
         Verb::Openapi => print(&format!("{}\n", openapi::document().to_pretty_json()?)),
     }
 }

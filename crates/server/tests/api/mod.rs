@@ -20,6 +20,7 @@ mod members;
 mod mfa;
 mod passkeys;
 mod policies;
+mod policy_explain;
 mod policy_lookup;
 mod policy_rules;
 mod roles;
