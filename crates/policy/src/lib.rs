@@ -5,6 +5,7 @@ mod delivery;
 mod exceptions;
 mod explain;
 mod fetches;
+pub mod team_config;
 
 use std::future::ready;
 
