@@ -39,6 +39,7 @@ pub fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(policy_exceptions::end))
         .routes(routes!(effective_policy::show))
         .routes(routes!(policy_explain::explain_post))
+        .routes(routes!(team_config::check_post))
 }
 
 /// What clients fetch (`client-contract.md` §2.1, §2.2, §2.6).

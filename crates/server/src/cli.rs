@@ -4,6 +4,7 @@ mod exception;
 mod policy_code;
 mod policy_explain;
 mod policy_folder;
+mod team_config;
 
 use std::io::{IsTerminal, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -47,6 +48,9 @@ enum Verb {
     /// Ask for another policy for a time, and decide on what was asked for.
     #[command(subcommand)]
     Exception(exception::ExceptionVerb),
+    /// Look at what repositories keep in `.codex` for everybody who opens them.
+    #[command(subcommand)]
+    TeamConfig(team_config::TeamConfigVerb),
     /// Print the OpenAPI document of the admin API.
     Openapi,
 }
@@ -121,6 +125,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Verb::Policy(PolicyVerb::Export { folder, remote }) => policy_code::export(&folder, &remote).await,
         Verb::Exception(verb) => exception::run(verb).await,
         Verb::Policy(PolicyVerb::Explain(args)) => print(&policy_explain::explain(*args).await?),
+        Verb::TeamConfig(verb) => team_config::run(verb).await,
         Verb::Openapi => print(&format!("{}\n", openapi::document().to_pretty_json()?)),
     }
 }

@@ -9,3 +9,4 @@ pub(crate) mod policy_lookup;
 pub(crate) mod policy_rules;
 pub(crate) mod policy_set;
 pub(crate) mod policy_versions;
+pub(crate) mod team_config;

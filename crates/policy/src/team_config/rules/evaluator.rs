@@ -3,11 +3,15 @@
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
 use super::{EVALUATE, MAX_RULES_BYTES, RulesFile};
 
 /// The longest answer, in bytes: some times what the longest file could say without a loop.
 const MAX_ANSWER_BYTES: u64 = 8 << 20;
+
+/// The program that evaluates, where it is not the one that runs here.
+static OTHER_PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
 /// Evaluates `.rules` files, each in a process of its own.
 #[derive(Debug, Clone)]
@@ -22,8 +26,17 @@ impl Evaluator {
         Self { program: program.into() }
     }
 
+    /// For those who have Provost inside of another program, such as its tests: names the program to evaluate with. The
+    /// first one named counts.
+    pub fn always_with(program: impl Into<PathBuf>) {
+        let _ = OTHER_PROGRAM.set(program.into());
+    }
+
     /// With the program that runs here, whatever has become of its file since.
     pub fn of_this_program() -> Self {
+        if let Some(other) = OTHER_PROGRAM.get() {
+            return Self::new(other);
+        }
         let own = PathBuf::from("/proc/self/exe");
         Self::new(if own.exists() { own } else { std::env::current_exe().unwrap_or_default() })
     }
