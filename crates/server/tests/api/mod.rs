@@ -48,6 +48,7 @@ mod pages;
 mod pagination;
 mod streams;
 mod stuffing;
+mod team_config;
 pub(crate) mod tenants;
 
 pub(crate) use stage::PATIENT;

@@ -11,6 +11,7 @@ mod leaving;
 mod policy;
 mod refresh;
 mod refusals;
+mod rules;
 mod sign_in;
 mod sso;
 mod workloads;
