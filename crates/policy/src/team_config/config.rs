@@ -29,7 +29,7 @@ pub(super) fn read(text: &str, team: &mut TeamConfig) -> Vec<Problem> {
         let message = format!(
             "Clients ignore `{key}` in a repository's config.toml. Put it into the developer's own, or into a policy."
         );
-        let place = (line_of(text, key), 1);
+        let place = (line_of(text, key).unwrap_or(1), 1);
         problems.push(found(Severity::Warning, place, Some((*key).to_owned()), "not_from_a_repository", message));
     }
     if let Some(events) = table.get("hooks").and_then(toml::Value::as_table) {
@@ -39,11 +39,11 @@ pub(super) fn read(text: &str, team: &mut TeamConfig) -> Vec<Problem> {
     problems
 }
 
-/// The line on which a key of the root, or its table, is written; the first if it cannot be told.
-pub(super) fn line_of(text: &str, key: &str) -> u32 {
+/// The line on which a key of the root, or its table, is written, if it can be told.
+pub(super) fn line_of(text: &str, key: &str) -> Option<u32> {
     let is_it = |line: &str| {
         let line = line.trim_start().trim_start_matches('[').trim_start();
         line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with(['=', '.', ']']))
     };
-    text.lines().zip(1..).find(|(line, _)| is_it(line)).map_or(1, |(_, number)| number)
+    text.lines().zip(1..).find(|(line, _)| is_it(line)).map(|(_, number)| number)
 }

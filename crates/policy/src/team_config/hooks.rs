@@ -39,7 +39,8 @@ pub(super) fn read_table(text: &str, events: &toml::Table, hooks: &mut Vec<Hook>
     let events = events.keys().filter(|event| *event != "state");
     let mut problems = Vec::new();
     for event in events {
-        problems.extend(known(event, line_of(text, &format!("hooks.{event}"))));
+        let line = line_of(text, &format!("hooks.{event}")).or_else(|| line_of(text, event));
+        problems.extend(known(event, line.unwrap_or(1)));
         hooks.push(Hook { file: ".codex/config.toml".to_owned(), event: event.clone() });
     }
     problems
