@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use http::StatusCode;
-use provost_model::{Email, Policy};
+use provost_model::{Email, Policy, PolicyId};
 use provost_store::tables::members;
 use provost_web::{App, Error, ErrorBody, Json, Permit, Result, permits};
 use serde::Deserialize;
@@ -55,7 +55,7 @@ pub(crate) async fn check_post(
         (None, None) => None,
         (Some(id), None) => {
             let unknown = || Error::not_found("policy").with_field("policy_id");
-            let id = id.parse().map_err(|_| unknown())?;
+            let id = id.parse::<PolicyId>().map_err(|_| unknown())?;
             Some(held_against(workspace.policies.get(&id).ok_or_else(unknown)?))
         }
         (None, Some(email)) => {
