@@ -7,6 +7,7 @@ mod body;
 mod caller;
 mod client;
 mod cursor;
+mod deliveries;
 mod door;
 mod error;
 mod etag;
@@ -34,6 +35,7 @@ pub use body::{Json, PathId, PathIds, Query, media_type, name, nullable, optiona
 pub use caller::{Caller, Principal};
 pub use client::{Client, NOT_ALLOWED, Refusal, Via};
 pub use cursor::ListQuery;
+pub use deliveries::{Deliveries, Device, TurnBegun};
 pub use door::{Doorway, RequestId, door};
 pub use error::{Error, ErrorBody, Result};
 pub use etag::Etag;

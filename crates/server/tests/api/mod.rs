@@ -8,6 +8,7 @@ pub(crate) mod stage;
 
 mod access_tokens;
 mod api_keys;
+mod applied_policies;
 mod authenticator;
 mod default_role;
 mod deprovisions;

@@ -24,7 +24,7 @@ pub struct DeliveryRow {
     pub client_version: String,
     /// When it first was sent this.
     pub first_at: Timestamp,
-    /// When it last fetched or used it.
+    /// When it was last sent this. Turns do not move it: they have their own time.
     pub last_at: Timestamp,
     /// How often it was sent this.
     pub fetches: u32,
