@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::{telemetry, Group, GroupId, Member, PolicyId, Rollout, Workspace};
+use crate::{Group, GroupId, Member, PolicyId, Rollout, Workspace, telemetry};
 
 /// A managed policy: a named `requirements.toml`, and the `config.toml` defaults that ride along.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,12 +12,16 @@ use provost_model::{Bundle, Permission, Policy};
 use provost_web::{App, Client};
 
 use crate::fetches::Fetches;
+use crate::telemetry::with_telemetry;
 
 /// `config/bundle`: for clients since 0.137, and config servers.
 pub(crate) fn bundle(app: &App, fetches: &Fetches, client: &Client) -> Response {
     let policy = policy_of(app, client);
     note(app, fetches, client, policy, "bundle");
-    answer(policy.map_or_else(|| Bundle::empty().bundle, |policy| policy.bundle.bundle.clone()))
+    answer(match policy {
+        Some(policy) => with_telemetry(app, client, &policy.bundle),
+        None => with_telemetry(app, client, &Bundle::empty()),
+    })
 }
 
 /// `config/requirements`: for clients before it.

@@ -3,6 +3,7 @@
 mod api;
 mod delivery;
 mod fetches;
+mod telemetry;
 
 use std::future::ready;
 

@@ -163,5 +163,8 @@ async fn upkeep(app: App, shutdown: CancellationToken) {
         if let Err(error) = provost_identity::housekeeping(&app.store).await {
             tracing::warn!(%error, "what has expired could not be forgotten");
         }
+        if let Err(error) = provost_governance::housekeeping(&app.store).await {
+            tracing::warn!(%error, "what clients reported long ago could not be forgotten");
+        }
     }
 }

@@ -177,6 +177,12 @@ impl Deliveries {
         self.count(store, Key { workspace_id, device, policy, client_version }, counted);
     }
 
+    /// What this node sent a client last, and when, if it remembers.
+    pub fn sent_to(&self, client: &Client) -> Option<(Option<(PolicyId, u32)>, Timestamp)> {
+        let sent = self.inner.sent.get(&(client.workspace.id, Device::from(client.via)))?;
+        Some((sent.policy, sent.at))
+    }
+
     /// The policy and version that a client was sent last, as far as this node knows; else what it
     /// would be sent now.
     pub fn begin_turn(&self, store: &Store, client: &Client) -> TurnBegun {

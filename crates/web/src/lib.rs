@@ -7,6 +7,7 @@ mod body;
 mod caller;
 mod client;
 mod cursor;
+mod decode;
 mod deliveries;
 mod door;
 mod error;
@@ -28,6 +29,7 @@ mod running;
 mod secret;
 mod session;
 mod sign_in_limits;
+mod telemetry;
 
 pub use answer::{Created, List};
 pub use app::{App, AppParts};
@@ -35,6 +37,7 @@ pub use body::{Json, PathId, PathIds, Query, media_type, name, nullable, optiona
 pub use caller::{Caller, Principal};
 pub use client::{Client, NOT_ALLOWED, Refusal, Via};
 pub use cursor::ListQuery;
+pub use decode::read_body;
 pub use deliveries::{Deliveries, Device, TurnBegun};
 pub use door::{Doorway, RequestId, door};
 pub use error::{Error, ErrorBody, Result};
@@ -53,3 +56,4 @@ pub use running::{Ended, Running, RunningGuard};
 pub use secret::{Secret, SecretKind, Sighting, find_secrets, hash_secret, last4};
 pub use session::{Session, SessionCookie, cookie, cookie_name, is_live, is_tls, session_limits, set_cookie};
 pub use sign_in_limits::{Origin as SignInOrigin, SignInLimits};
+pub use telemetry::{Reporter, telemetry_token};

@@ -42,7 +42,9 @@ impl Permits {
             approval_policies: list(&table, "allowed_approval_policies"),
             sandbox_modes: list(&table, "allowed_sandbox_modes"),
             elsewhere: hosts.filter_map(|host| list(host, "allowed_sandbox_modes")).flatten().collect(),
-            by_profile: ["allowed_permission_profiles", "default_permissions"].iter().any(|key| table.contains_key(*key)),
+            by_profile: ["allowed_permission_profiles", "default_permissions"]
+                .iter()
+                .any(|key| table.contains_key(*key)),
         })
     }
 

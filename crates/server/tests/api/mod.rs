@@ -44,6 +44,7 @@ mod pages;
 mod pagination;
 mod streams;
 mod stuffing;
+mod telemetry;
 pub(crate) mod tenants;
 
 pub(crate) use stage::PATIENT;
