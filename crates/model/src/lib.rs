@@ -24,6 +24,7 @@ mod member;
 mod pattern;
 mod permission;
 mod policy;
+pub mod policy_diff;
 mod policy_exception;
 mod proof;
 mod role;
