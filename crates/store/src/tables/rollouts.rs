@@ -26,5 +26,6 @@ fn snapshot(row: &Row) -> Result<Rollout> {
         groups: row.json::<Vec<_>>("group_ids")?.into(),
         min_client_version: row.opt_parse("min_client_version")?,
         max_client_version: row.opt_parse("max_client_version")?,
+        holders: None,
     })
 }
