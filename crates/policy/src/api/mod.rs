@@ -3,5 +3,7 @@
 pub(crate) mod policies;
 pub(crate) mod policy_lint;
 pub(crate) mod policy_lookup;
+pub(crate) mod policy_rollouts;
 pub(crate) mod policy_rules;
 pub(crate) mod policy_versions;
+pub(crate) mod rollouts;
