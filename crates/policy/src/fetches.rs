@@ -36,7 +36,11 @@ impl Fetches {
 async fn close(app: App, client: Client, first: First<Fetch>) {
     let repeats = first.repeats().await;
     if repeats > 0 {
-        let policy = first.key.policy.and_then(|(id, _)| client.workspace.policies.get(&id).cloned());
+        let policy = first.key.policy.and_then(|(id, version)| {
+            let published = client.workspace.policies.get(&id)?;
+            let candidate = published.rollout.as_ref().map(|rollout| &rollout.candidate);
+            candidate.filter(|candidate| candidate.version == version).or(Some(published)).cloned()
+        });
         write(&app, &client, policy.as_deref(), first.key.endpoint, repeats);
     }
 }

@@ -4,6 +4,7 @@ mod api;
 mod delivery;
 mod exceptions;
 mod fetches;
+mod rollouts;
 mod telemetry;
 
 use std::future::ready;
@@ -18,6 +19,7 @@ use utoipa_axum::routes;
 pub use exceptions::expire_exceptions;
 
 use crate::fetches::Fetches;
+pub use crate::rollouts::{look_after_rollouts, watch_rollouts};
 
 /// The admin API of this room.
 pub fn admin_routes() -> OpenApiRouter<App> {
@@ -28,6 +30,13 @@ pub fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(policy_lint::lint))
         .routes(routes!(policy_versions::list))
         .routes(routes!(policy_versions::show))
+        .routes(routes!(policy_rollouts::list, policy_rollouts::create))
+        .routes(routes!(rollouts::list))
+        .routes(routes!(rollouts::show, rollouts::update::update))
+        .routes(routes!(rollouts::acts::pause))
+        .routes(routes!(rollouts::acts::resume))
+        .routes(routes!(rollouts::acts::finish))
+        .routes(routes!(rollouts::acts::cancel))
         .routes(routes!(policy_rules::show, policy_rules::update))
         .routes(routes!(policy_lookup::show))
         .routes(routes!(policy_set::show, policy_set::update))

@@ -116,7 +116,9 @@ impl Node {
             listeners.spawn(async move { listen::serve(listener, door, service, shutdown).await.cut });
         }
         tokio::spawn(upkeep(app.clone(), shutdown.clone()));
-        tokio::spawn(provost_policy::expire_exceptions(app.store.clone(), shutdown.clone()));
+        let exceptions = provost_policy::expire_exceptions(app.store.clone());
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(exceptions));
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(provost_policy::watch_rollouts(app.clone())));
         Ok(Self { app, address, http_address, shutdown, listeners, presence })
     }
 

@@ -4,6 +4,8 @@ pub(crate) mod policies;
 pub(crate) mod policy_exceptions;
 pub(crate) mod policy_lint;
 pub(crate) mod policy_lookup;
+pub(crate) mod policy_rollouts;
 pub(crate) mod policy_rules;
 pub(crate) mod policy_set;
 pub(crate) mod policy_versions;
+pub(crate) mod rollouts;

@@ -7,7 +7,7 @@ use provost_model::PolicyId;
 use provost_model::event::{EventType, Target};
 use provost_model::lint::{self, Problem, Severity};
 use provost_store::tables::policies::{self, PolicyRow};
-use provost_store::tables::policy_rules;
+use provost_store::tables::{policy_rules, rollouts};
 use provost_store::{Change, Touched};
 use provost_web::{
     App, Created, Error, ErrorBody, Etag, Json, List, ListQuery, PathId, Permit, Query, Result, name, permits,
@@ -15,6 +15,8 @@ use provost_web::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
+
+use super::rollouts::refuse_while_live;
 
 /// A policy, at one of its versions.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -137,6 +139,7 @@ pub(crate) async fn update(
     let mut change = permit.change(&app).await?;
     let before = find(&mut change, id).await?;
     Etag(PolicyBody::from(before.clone())).check(&headers)?;
+    refuse_during_rollout(&mut change, id).await?;
     let fields = check(body)?;
     if (&before.name, &before.contents, &before.defaults) == (&fields.name, &fields.contents, &fields.defaults) {
         return Ok(Etag(before.into()));
@@ -145,7 +148,7 @@ pub(crate) async fn update(
     let after = PolicyRow {
         id,
         name: fields.name,
-        version: before.version + 1,
+        version: policies::next_version(&mut change, ws, id).await?,
         contents: fields.contents,
         defaults: fields.defaults,
         created_by: permit.id(),
@@ -172,6 +175,7 @@ pub(crate) async fn delete(
     let mut change = permit.change(&app).await?;
     let row = find(&mut change, id).await?;
     Etag(PolicyBody::from(row.clone())).check(&headers)?;
+    refuse_during_rollout(&mut change, id).await?;
     let ws = change.workspace_id();
     let positions = policy_rules::positions_of(&mut change, ws, id).await?;
     let is_fallback = policy_rules::fallback(&mut change, ws).await? == Some(id);
@@ -213,7 +217,13 @@ pub(crate) fn changed_fields(before: &PolicyRow, after: &PolicyRow) -> Vec<&'sta
 /// Refuses what would stop a client.
 pub(crate) fn check(fields: PolicyFields) -> Result<PolicyFields> {
     let name = name("name", &fields.name, 100)?;
-    let problems = problems(&fields.contents, fields.defaults.as_deref());
+    refuse_errors(&fields.contents, fields.defaults.as_deref())?;
+    Ok(PolicyFields { name, ..fields })
+}
+
+/// Refuses texts that would stop a client.
+pub(super) fn refuse_errors(contents: &str, defaults: Option<&str>) -> Result<()> {
+    let problems = problems(contents, defaults);
     let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
     if let Some(first) = errors.clone().next() {
         let (count, line) = (errors.count(), first.line);
@@ -223,7 +233,16 @@ pub(crate) fn check(fields: PolicyFields) -> Result<PolicyFields> {
         let message = format!("clients would refuse to start with this policy: line {line}: {}{more}", first.message);
         return Err(Error::invalid(field, "policy_invalid", message).with_details(json!({ "problems": problems })));
     }
-    Ok(PolicyFields { name, ..fields })
+    Ok(())
+}
+
+/// Refuses to change a policy while a version of it is rolled out.
+async fn refuse_during_rollout(change: &mut Change, id: PolicyId) -> Result<()> {
+    let ws = change.workspace_id();
+    match rollouts::live_of(change, ws, id).await? {
+        Some(live) => Err(refuse_while_live(&live)),
+        None => Ok(()),
+    }
 }
 
 async fn find(change: &mut Change, id: PolicyId) -> Result<PolicyRow> {

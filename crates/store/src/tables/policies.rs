@@ -45,6 +45,27 @@ pub async fn insert(tx: &mut Tx, ws: WorkspaceId, policy: &PolicyRow) -> Result<
     insert_version(tx, policy).await
 }
 
+/// The number that the next version of a policy gets: numbers of versions that were rolled out and called
+/// off are not used again.
+pub async fn next_version(tx: &mut Tx, ws: WorkspaceId, id: PolicyId) -> Result<i64> {
+    let sql = "SELECT COALESCE(MAX(v.version), 0) AS version FROM policies p
+        JOIN policy_versions v ON v.policy_id = p.id WHERE p.workspace_id = $1 AND p.id = $2";
+    Ok(tx.row(sql, [ws.into(), id.into()]).await?.map(|row| row.int("version")).transpose()?.unwrap_or(0) + 1)
+}
+
+/// Adds a version of a policy that is to be rolled out: the current one stays what it is.
+pub async fn insert_candidate(tx: &mut Tx, ws: WorkspaceId, policy: &PolicyRow) -> Result<()> {
+    // None is added where the policy is another workspace's.
+    if get(tx, ws, policy.id).await?.is_some() { insert_version(tx, policy).await } else { Ok(()) }
+}
+
+/// Makes a version that is there the current one.
+pub async fn set_version(tx: &mut Tx, ws: WorkspaceId, id: PolicyId, version: i64, at: Timestamp) -> Result<()> {
+    let sql = "UPDATE policies SET version = $3, updated_at = $4 WHERE workspace_id = $1 AND id = $2";
+    tx.execute(sql, [ws.into(), id.into(), version.into(), at.into()]).await?;
+    Ok(())
+}
+
 /// Adds the next version of a policy and makes it the current one.
 pub async fn update(tx: &mut Tx, ws: WorkspaceId, policy: &PolicyRow) -> Result<()> {
     let sql = "UPDATE policies SET name = $3, name_key = $4, version = $5, updated_at = $6
