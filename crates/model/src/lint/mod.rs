@@ -9,6 +9,8 @@
 //! tree along the [`schema`], [`merge`] combines the layers of one device, and [`rules`] judges the merged policy.
 
 mod check;
+#[cfg(test)]
+mod conformance;
 mod defaults;
 mod document;
 mod merge;
