@@ -98,7 +98,8 @@ impl Drop for Client {
 
 /// One request on one connection: `/<index>/backend-api/wham/config/bundle`, or not found.
 fn answer(mut stream: TcpStream, bundles: &Mutex<HashMap<usize, String>>) {
-    let mut lines = BufReader::new(stream.try_clone().expect("the system has handles left")).lines().map_while(Result::ok);
+    let mut lines =
+        BufReader::new(stream.try_clone().expect("the system has handles left")).lines().map_while(Result::ok);
     let Some(first) = lines.next() else { return };
     while lines.next().is_some_and(|line| !line.is_empty()) {}
     let path = first.split(' ').nth(1).unwrap_or_default();

@@ -27,8 +27,17 @@ impl Generator {
         for _ in 0..count {
             // The keys with rules of their own come up more often than the many switches.
             let rich = [
-                "permissions", "model_providers", "rules", "experimental_network", "permissions", "mcp_servers",
-                "allowed_permission_profiles", "allowed_sandbox_modes", "otel", "hooks", "application",
+                "permissions",
+                "model_providers",
+                "rules",
+                "experimental_network",
+                "permissions",
+                "mcp_servers",
+                "allowed_permission_profiles",
+                "allowed_sandbox_modes",
+                "otel",
+                "hooks",
+                "application",
             ];
             let key = if self.random.chance(550) {
                 self.random.pick(&rich)
@@ -83,7 +92,7 @@ impl Generator {
             return self.anything(2);
         }
         match shape {
-            Shape::Anything => self.anything(2),
+            Shape::Anything | Shape::Json => self.anything(2),
             Shape::Bool => Toml::Raw(self.random.pick(&["true", "false"]).to_owned()),
             Shape::Text => self.text(parent, key),
             Shape::AbsolutePath => self.text(parent, "path"),
@@ -202,7 +211,8 @@ impl Generator {
 
     /// A value that nobody asked for.
     fn anything(&mut self, depth: usize) -> Toml {
-        let raw = ["1", "-1", "true", "false", "1.5", "inf", "1979-05-27", "07:32:00", "0x7f", "99999999999", "{}", "[]"];
+        let raw =
+            ["1", "-1", "true", "false", "1.5", "inf", "1979-05-27", "07:32:00", "0x7f", "99999999999", "{}", "[]"];
         match self.random.below(if depth == 0 { 14 } else { 18 }) {
             at if at < raw.len() => Toml::Raw(raw[at].to_owned()),
             12 => Toml::Text(String::new()),

@@ -6,6 +6,7 @@
 mod client;
 mod generate;
 mod policy;
+mod probes;
 mod random;
 mod words;
 
@@ -108,7 +109,8 @@ fn generated_policies_get_the_clients_verdict() {
     let reports = found.iter().map(|(index, policy)| {
         let layers = policy.texts();
         let (refusal, errors) = (client.refusal(&layers), errors(&layers));
-        let errors: Vec<String> = errors.iter().map(|e| format!("{} {}", e.code, e.key.as_deref().unwrap_or("-"))).collect();
+        let errors: Vec<String> =
+            errors.iter().map(|e| format!("{} {}", e.code, e.key.as_deref().unwrap_or("-"))).collect();
         format!("policy {index}:\n{}\n client: {refusal:?}\n linter: {errors:?}", layers.join("--- weaker:\n"))
     });
     let reports: Vec<String> = reports.collect();
@@ -116,4 +118,12 @@ fn generated_policies_get_the_clients_verdict() {
     assert!(reports.is_empty(), "{agreed}, {} verdicts differ:\n{}", reports.len(), reports.join("\n\n"));
     assert!(count < 100 || agreed.len() > 1);
     std::fs::write(std::env::temp_dir().join("conformance.txt"), agreed).expect("temporary files can be written");
+}
+
+#[test]
+#[ignore = "writes the questions of record_versions.py: CONFORMANCE_PROBES names the file"]
+fn write_the_probes() {
+    let file = std::env::var_os("CONFORMANCE_PROBES").expect("CONFORMANCE_PROBES names a file");
+    let probes = serde_json::to_string_pretty(&probes::all()).expect("probes are texts");
+    std::fs::write(file, probes).expect("the file can be written");
 }
