@@ -9,14 +9,18 @@
 //! tree along the [`schema`], [`merge`] combines the layers of one device, and [`rules`] judges the merged policy.
 
 mod check;
+#[cfg(test)]
+mod conformance;
 mod defaults;
 mod document;
 mod merge;
+mod positions;
 mod problem;
 mod report;
 mod rules;
 mod schema;
 mod suggest;
+mod versions;
 
 pub use problem::{Problem, Severity};
 
@@ -45,9 +49,10 @@ pub fn requirements_layers(layers: &[&str]) -> Vec<Problem> {
 
 fn lint_layers(layers: &[&str]) -> Vec<Problem> {
     let mut report = Report::default();
-    let trees = parse_all(layers, &mut report);
-    for tree in &trees {
+    let mut trees = parse_all(layers, &mut report);
+    for tree in &mut trees {
         check::check(tree, &schema::ROOT, &mut report);
+        positions::name_keys(tree, &schema::ROOT);
         rules::layer(tree, &mut report);
     }
     // A layer that is no TOML leaves nothing sensible to merge.

@@ -81,6 +81,13 @@ fn path(entry: &Entry<'_>, key: &str, report: &mut Report) {
             report.error(sub.place, &key, "no_subpaths", message);
         } else {
             subpath(sub, &key, report);
+            // Clients escape the path before a pattern, and cannot escape these.
+            let pattern = sub.key != "." && sub.key.contains(['*', '?', '[', ']']);
+            if pattern && !special && path.contains(['*', '?', '[', ']', '{', '}', '\\']) {
+                let message =
+                    "The path above a pattern cannot be a pattern itself. Write the whole pattern as one path.";
+                report.error(sub.place, &key, "nested_pattern", message);
+            }
         }
     }
     if entry.node.is_table() {

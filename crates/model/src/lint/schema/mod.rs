@@ -29,6 +29,8 @@ pub(super) use root::ROOT;
 pub(super) enum Shape {
     /// Nothing is checked: the client ignores the value, or checks it in a later stage.
     Anything,
+    /// Anything that JSON can say: no infinite numbers.
+    Json,
     Bool,
     Text,
     /// A string that starts with `/` or `~/`.
