@@ -2,6 +2,7 @@
 
 mod api;
 mod delivery;
+mod device_fetches;
 mod fetches;
 
 use std::future::ready;
@@ -9,10 +10,12 @@ use std::future::ready;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use provost_web::{App, Client};
+use provost_web::{App, Client, Device};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::delivery::Known;
+use crate::device_fetches::DeviceFetches;
 use crate::fetches::Fetches;
 
 /// The admin API of this room.
@@ -26,6 +29,9 @@ pub fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(policy_versions::show))
         .routes(routes!(policy_rules::show, policy_rules::update))
         .routes(routes!(policy_lookup::show))
+        .routes(routes!(device_enrolments::list, device_enrolments::create))
+        .routes(routes!(device_enrolments::show, device_enrolments::delete))
+        .routes(routes!(device_enrolments::rotate))
 }
 
 /// What clients fetch (`client-contract.md` §2.1, §2.2, §2.6).
@@ -34,13 +40,22 @@ pub fn client_routes() -> Router<App> {
     // no layer that it can do without.
     let for_bundles = Fetches::default();
     let for_requirements = for_bundles.clone();
-    let bundle = move |State(app): State<App>, client: Client| ready(delivery::bundle(&app, &for_bundles, &client));
-    let requirements =
-        move |State(app): State<App>, client: Client| ready(delivery::requirements(&app, &for_requirements, &client));
+    let for_devices = DeviceFetches::default();
+    let bundle = move |State(app): State<App>, client: Client, known: Known| {
+        ready(delivery::bundle(&app, &for_bundles, &client, &known))
+    };
+    let requirements = move |State(app): State<App>, client: Client, known: Known| {
+        ready(delivery::requirements(&app, &for_requirements, &client, &known))
+    };
+    let device_bundle = move |State(app): State<App>, device: Device, known: Known| {
+        ready(delivery::device_bundle(&app, &for_devices, &device, &known))
+    };
     Router::new()
         .route("/backend-api/wham/config/bundle", get(bundle.clone()))
         .route("/api/codex/config/bundle", get(bundle.clone()))
         .route("/codex/config/bundle", get(bundle))
+        // What `[config_server]` asks for below its `base_url`, and nothing else (§2.6).
+        .route("/device/{token}/codex/config/bundle", get(device_bundle))
         .route("/backend-api/wham/config/requirements", get(requirements.clone()))
         .route("/api/codex/config/requirements", get(requirements))
 }

@@ -1,12 +1,14 @@
 //! How HTTP is spoken here: who calls and what they may, one error type, bodies, pages, limits, the
 //! outgoing client. No business rules.
 
+mod allowed_ips;
 mod answer;
 mod app;
 mod body;
 mod caller;
 mod client;
 mod cursor;
+mod device;
 mod door;
 mod error;
 mod etag;
@@ -28,12 +30,14 @@ mod secret;
 mod session;
 mod sign_in_limits;
 
+pub use allowed_ips::allowed_ips;
 pub use answer::{Created, List};
 pub use app::{App, AppParts};
 pub use body::{Json, PathId, PathIds, Query, media_type, name, nullable, optional_text, present};
 pub use caller::{Caller, Principal};
 pub use client::{Client, NOT_ALLOWED, Refusal, Via};
 pub use cursor::ListQuery;
+pub use device::Device;
 pub use door::{Doorway, RequestId, door};
 pub use error::{Error, ErrorBody, Result};
 pub use etag::Etag;

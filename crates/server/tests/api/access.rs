@@ -113,6 +113,7 @@ fn unknown(path: &str) -> String {
             (part, "connections") if part.starts_with('{') => "conn_",
             (part, "domains") if part.starts_with('{') => "dom_",
             (part, "second-factors" | "totp") if part.starts_with('{') => "mfa_",
+            (part, "device-enrolments") if part.starts_with('{') => "enr_",
             (part, "api-keys") if part.starts_with('{') => "key_",
             (part, before) => {
                 assert!(!part.starts_with('{'), "say here which kind of id stands behind {before} in {path}");
@@ -137,7 +138,7 @@ async fn other_surfaces(server: &Server) -> String {
     for (path, method) in routes {
         let mut cells = Vec::new();
         for (_, token) in &callers {
-            let path = path.replace("{secret}", "unknown");
+            let path = path.replace("{secret}", "unknown").replace("{token}", "unknown");
             let mut request = server.request(method.parse().unwrap(), &path);
             if let Some(token) = token {
                 request = request.header(AUTHORIZATION, format!("Bearer {token}"));

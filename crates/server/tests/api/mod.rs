@@ -11,6 +11,7 @@ mod api_keys;
 mod authenticator;
 mod default_role;
 mod deprovisions;
+mod device_enrolments;
 mod device_logins;
 mod events;
 mod groups;

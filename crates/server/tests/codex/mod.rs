@@ -8,6 +8,7 @@ mod config_server;
 mod failing_upstreams;
 mod gateway;
 mod leaving;
+mod machines;
 mod policy;
 mod refresh;
 mod refusals;
