@@ -1,12 +1,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::kept::KeptPolicy;
 use crate::{Group, GroupId, Member, PolicyId, Rollout, Workspace};
 
 /// A managed policy: a named `requirements.toml`, and the `config.toml` defaults that ride along.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "KeptPolicy", from = "KeptPolicy")]
 pub struct Policy {
     /// Its id; clients print it beside the name when a policy holds a developer back.
     pub id: PolicyId,
@@ -97,7 +99,7 @@ fn tag(body: &[u8]) -> Arc<str> {
 }
 
 /// One rule: members of the group get the policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyRule {
     /// The group.
     pub group_id: GroupId,

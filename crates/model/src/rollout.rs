@@ -1,10 +1,12 @@
 use std::hash::Hasher;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{ClientVersion, GroupId, Member, MemberId, Policy, RolloutId};
 
 /// The next version of a policy, on its way to everybody who gets the policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollout {
     /// Its id.
     pub id: RolloutId,

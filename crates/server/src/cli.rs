@@ -107,7 +107,9 @@ async fn serve(args: ServeArgs) -> Result<ExitCode> {
     let node = Node::start(&config, Clock::system()).await?;
     let browser_url = node.browser_url(&config);
     tracing::info!(url = node.app.public_url, browser = browser_url, "ready");
-    if let Some(path) = provost_identity::setup_link(&node.app.store).await? {
+    // On the last good snapshot somebody has set up before.
+    let is_new = node.app.store.world().workspaces.is_empty();
+    if is_new && let Some(path) = provost_identity::setup_link(&node.app.store).await? {
         // On the terminal only: the link is a secret, and logs are kept.
         print(&format!(
             "\n  Nobody has set up yet. Open this link to begin (it works once, for a day):\n\n    {browser_url}{path}\n\n"

@@ -37,6 +37,7 @@ mod delivery;
 mod escalation;
 mod idempotency;
 mod issuer;
+mod last_good;
 mod ledger;
 mod openapi;
 mod outage;
