@@ -96,7 +96,7 @@ async fn a_start_without_the_database_delivers_policies_and_answers_models_as_be
             .as_array()
             .unwrap()
             .iter()
-            .find(|token| token["member_id"] != *mia && token["member_id"] != *gone);
+            .find(|token| token["created_by"] != *mia && token["created_by"] != *gone);
         server.delete(&format!("/api/v1/access-tokens/{}", of_max.unwrap()["id"].as_str().unwrap())).await.ok();
         server.patch(&format!("/api/v1/members/{gone}"), json!({ "active": false })).await.ok();
         kept(&server).await;

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use provost_server::client_config::ClientConfig;
+use provost_server::device_files::{Platform, Way, device_files};
 use provost_testkit::codex::{Device, Output, Version};
 use serde_json::{Value, json};
 
@@ -10,8 +12,8 @@ use super::{Site, TURN};
 
 /// A machine of an enrolment that talks to a provider of its own, with an API key.
 fn machine(site: &Site, base_url: &str) -> Device {
-    let requirements = format!("[config_server]\nbase_url = \"{base_url}\"\n");
-    let machine = site.laptop(Version::V0_169).with_private_etc(&[("codex/requirements.toml", &requirements)]);
+    let way = Way::enrolment(site.server.url(), base_url).unwrap();
+    let machine = installed(site, &way);
     let machine = machine.env("MODEL_KEY", "sk-of-the-pipeline");
     machine.configure(&format!(
         "model_provider = \"direct\"\n\n[model_providers.direct]\nname = \"Direct\"\nbase_url = \"{}\"\n\
@@ -19,6 +21,17 @@ fn machine(site: &Site, base_url: &str) -> Device {
         site.upstream.url()
     ));
     machine
+}
+
+/// A machine with the files that `provost client-config --for linux` makes.
+fn installed(site: &Site, way: &Way) -> Device {
+    let files = device_files(&ClientConfig::new(site.server.url(), None), Platform::Linux, way, None);
+    let placed: Vec<(&str, &str)> = files
+        .iter()
+        .filter_map(|file| Some((file.destination.strip_prefix("/etc/")?.split(' ').next()?, file.content.as_str())))
+        .collect();
+    assert!(placed.iter().any(|(path, _)| *path == "codex/requirements.toml"), "{files:?}");
+    site.laptop(Version::V0_169).with_private_etc(&placed)
 }
 
 async fn enrol(site: &Site) -> (String, Value) {
@@ -87,4 +100,36 @@ async fn a_machine_with_an_api_key_obeys_the_policy_of_its_group() {
     assert!(began.elapsed() < Duration::from_secs(10), "it does not ask again and again: {:?}", began.elapsed());
     assert!(turn.stderr.contains("Managed configuration sign-in is required"), "{turn}");
     assert_eq!(site.upstream.turns().len(), before, "it asks no model");
+}
+
+#[tokio::test]
+async fn a_member_cannot_point_a_managed_laptop_elsewhere() {
+    let site = Site::open().await;
+    let policy = site
+        .rule_everybody("allowed_sandbox_modes = [\"read-only\"]\nallowed_approval_policies = [\"on-request\"]\n")
+        .await;
+    let ada = site.hire("ada").await;
+    let laptop = installed(&site, &Way::A);
+    super::write_auth(&laptop, &site.tokens(&ada).await, &site.server.workspace_id);
+    let elsewhere = ["-s", "danger-full-access", "-c", "chatgpt_base_url=\"https://127.0.0.1:9/backend-api\""];
+    let turn = laptop.exec("say hi", &[&TURN[..], &elsewhere].concat()).await;
+    assert!(turn.success() && is_held(&turn), "{turn}");
+    let fetched = site.events_of(&ada, "policy.fetched").await;
+    assert_eq!(fetched[0]["target"]["id"], *policy);
+}
+
+#[tokio::test]
+async fn a_laptop_is_governed_while_the_database_is_lost() {
+    let mut site = Site::open().await;
+    site.rule_everybody("allowed_sandbox_modes = [\"read-only\"]\nallowed_approval_policies = [\"on-request\"]\n")
+        .await;
+    let ada = site.hire("ada").await;
+    let laptop = site.signed_in_laptop(Version::V0_169, &ada).await;
+    site.server.node.app.store.keep_last_good().await.unwrap();
+    site.server =
+        site.server.restart(async |data, _| std::fs::remove_file(data.join("provost.db")).unwrap()).await.unwrap();
+    assert!(site.server.node.app.store.degraded().is_some());
+    let turn = laptop.exec("say hi", &[&TURN[..], &["-s", "danger-full-access"]].concat()).await;
+    assert!(turn.success() && is_held(&turn), "{turn}");
+    assert!(turn.stdout.contains("hello from the upstream"), "{turn}");
 }
