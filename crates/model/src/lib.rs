@@ -19,6 +19,7 @@ mod email;
 pub mod event;
 mod group;
 mod id;
+mod kept;
 pub mod lint;
 mod member;
 mod pattern;

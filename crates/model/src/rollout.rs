@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::{ClientVersion, GroupId, Member, MemberId, Percent, Policy, PolicyId, RolloutId, Workspace};
 
 /// The next version of a policy, on its way to everybody who gets the policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollout {
     /// Its id.
     pub id: RolloutId,

@@ -3,6 +3,7 @@
 mod api;
 mod delivery;
 mod exceptions;
+mod device_fetches;
 mod fetches;
 mod rollouts;
 mod telemetry;
@@ -12,12 +13,14 @@ use std::future::ready;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use provost_web::{App, Client};
+use provost_web::{App, Client, EnrolledDevice};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use exceptions::expire_exceptions;
 
+use crate::delivery::Known;
+use crate::device_fetches::DeviceFetches;
 use crate::fetches::Fetches;
 pub use crate::rollouts::{look_after_rollouts, watch_rollouts};
 
@@ -45,6 +48,9 @@ pub fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(policy_exceptions::approve))
         .routes(routes!(policy_exceptions::deny))
         .routes(routes!(policy_exceptions::end))
+        .routes(routes!(device_enrolments::list, device_enrolments::create))
+        .routes(routes!(device_enrolments::show, device_enrolments::delete))
+        .routes(routes!(device_enrolments::rotate))
 }
 
 /// What clients fetch (`client-contract.md` §2.1, §2.2, §2.6).
@@ -53,13 +59,22 @@ pub fn client_routes() -> Router<App> {
     // no layer that it can do without.
     let for_bundles = Fetches::default();
     let for_requirements = for_bundles.clone();
-    let bundle = move |State(app): State<App>, client: Client| ready(delivery::bundle(&app, &for_bundles, &client));
-    let requirements =
-        move |State(app): State<App>, client: Client| ready(delivery::requirements(&app, &for_requirements, &client));
+    let for_devices = DeviceFetches::default();
+    let bundle = move |State(app): State<App>, client: Client, known: Known| {
+        ready(delivery::bundle(&app, &for_bundles, &client, &known))
+    };
+    let requirements = move |State(app): State<App>, client: Client, known: Known| {
+        ready(delivery::requirements(&app, &for_requirements, &client, &known))
+    };
+    let device_bundle = move |State(app): State<App>, device: EnrolledDevice, known: Known| {
+        ready(delivery::device_bundle(&app, &for_devices, &device, &known))
+    };
     Router::new()
         .route("/backend-api/wham/config/bundle", get(bundle.clone()))
         .route("/api/codex/config/bundle", get(bundle.clone()))
         .route("/codex/config/bundle", get(bundle))
+        // What `[config_server]` asks for below its `base_url`, and nothing else (§2.6).
+        .route("/device/{token}/codex/config/bundle", get(device_bundle))
         .route("/backend-api/wham/config/requirements", get(requirements.clone()))
         .route("/api/codex/config/requirements", get(requirements))
 }

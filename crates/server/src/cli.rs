@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use provost_model::event::Origin;
 use provost_model::lint::{self, Severity};
 use provost_model::{Clock, Email};
@@ -19,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::client_config::ClientConfig;
 use crate::config::{Config, ServeArgs, Transport};
+use crate::device_files::{self, Platform, Way};
 use crate::node::{Node, open_store};
 use crate::remote::RemoteArgs;
 use crate::tls::PrivateCa;
@@ -70,8 +71,34 @@ struct ClientConfigArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// The files to put on devices, ready for an MDM: linux, macos, windows or all.
+    #[arg(long = "for", value_name = "PLATFORM")]
+    platform: Option<ForPlatform>,
+    /// Which way leads here: a (every client) or b (the client's own config server, with a sign-in).
+    #[arg(long, default_value = "a", requires = "platform", conflicts_with = "enrolment")]
+    mode: Mode,
+    /// The address of a device enrolment: for machines that no member signs in at.
+    #[arg(long, value_name = "URL", requires = "platform")]
+    enrolment: Option<String>,
+    /// Write the files into this directory rather than printing them.
+    #[arg(long, value_name = "DIR", requires = "platform")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     serve: ServeArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ForPlatform {
+    Linux,
+    Macos,
+    Windows,
+    All,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Mode {
+    A,
+    B,
 }
 
 #[derive(Debug, Subcommand)]
@@ -136,7 +163,9 @@ async fn serve(args: ServeArgs) -> Result<ExitCode> {
     let node = Node::start(&config, Clock::system()).await?;
     let browser_url = node.browser_url(&config);
     tracing::info!(url = node.app.public_url, browser = browser_url, "ready");
-    if let Some(path) = provost_identity::setup_link(&node.app.store).await? {
+    // On the last good snapshot somebody has set up before.
+    let is_new = node.app.store.world().workspaces.is_empty();
+    if is_new && let Some(path) = provost_identity::setup_link(&node.app.store).await? {
         // On the terminal only: the link is a secret, and logs are kept.
         print(&format!(
             "\n  Nobody has set up yet. Open this link to begin (it works once, for a day):\n\n    {browser_url}{path}\n\n"
@@ -209,7 +238,8 @@ fn browser_url(config: &Config) -> String {
 }
 
 fn client_config(args: ClientConfigArgs) -> Result<ExitCode> {
-    let config = load(args.serve)?;
+    let ClientConfigArgs { json, platform, mode, enrolment, out, serve } = args;
+    let config = load(serve)?;
     let public_url = config.public_url(config.listen);
     let ca = match config.transport {
         Transport::SelfSigned => {
@@ -221,7 +251,32 @@ fn client_config(args: ClientConfigArgs) -> Result<ExitCode> {
         _ => None,
     };
     let device = ClientConfig::new(public_url.as_str(), ca.as_deref());
-    print(&if args.json { format!("{}\n", serde_json::to_string_pretty(&device)?) } else { device.text() })
+    let platforms = match platform {
+        None if json => return print(&format!("{}\n", serde_json::to_string_pretty(&device)?)),
+        None => return print(&device.text()),
+        Some(ForPlatform::Linux) => vec![Platform::Linux],
+        Some(ForPlatform::Macos) => vec![Platform::Macos],
+        Some(ForPlatform::Windows) => vec![Platform::Windows],
+        Some(ForPlatform::All) => Platform::ALL.to_vec(),
+    };
+    let way = match (enrolment, mode) {
+        (Some(address), _) => Way::enrolment(&device.public_url, &address)?,
+        (None, Mode::A) => Way::A,
+        (None, Mode::B) => Way::B,
+    };
+    let ca = ca.map(|path| std::fs::read_to_string(&path).with_context(|| path.display().to_string())).transpose()?;
+    let files: Vec<_> = platforms
+        .into_iter()
+        .map(|platform| (platform, device_files::device_files(&device, platform, &way, ca.as_deref())))
+        .collect();
+    let Some(out) = out else {
+        let by_platform: serde_json::Map<String, serde_json::Value> =
+            files.iter().map(|(platform, files)| (platform.name().to_owned(), json!(files))).collect();
+        return print(&if json { format!("{:#}\n", json!(by_platform)) } else { device_files::text(&files) });
+    };
+    let written = device_files::write(&out, &files)?;
+    let lines = written.iter().map(|(path, destination)| format!("{}\n    to: {destination}\n", path.display()));
+    print(&lines.collect::<String>())
 }
 
 fn policy_lint(file: &std::path::Path, defaults: bool, as_json: bool) -> Result<ExitCode> {

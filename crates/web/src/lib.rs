@@ -1,6 +1,7 @@
 //! How HTTP is spoken here: who calls and what they may, one error type, bodies, pages, limits, the
 //! outgoing client. No business rules.
 
+mod allowed_ips;
 mod answer;
 mod app;
 mod asker;
@@ -10,6 +11,7 @@ mod client;
 mod cursor;
 mod decode;
 mod deliveries;
+mod device;
 mod door;
 mod error;
 mod etag;
@@ -32,6 +34,7 @@ mod session;
 mod sign_in_limits;
 mod telemetry;
 
+pub use allowed_ips::allowed_ips;
 pub use answer::{Created, List};
 pub use app::{App, AppParts};
 pub use asker::Asker;
@@ -41,6 +44,7 @@ pub use client::{Client, NOT_ALLOWED, Refusal, Via};
 pub use cursor::ListQuery;
 pub use decode::read_body;
 pub use deliveries::{Deliveries, Device, TurnBegun};
+pub use device::EnrolledDevice;
 pub use door::{Doorway, RequestId, door};
 pub use error::{Error, ErrorBody, Result};
 pub use etag::Etag;

@@ -1,5 +1,6 @@
 //! The admin API: one file per resource.
 
+pub(crate) mod device_enrolments;
 pub(crate) mod policies;
 pub(crate) mod policy_exceptions;
 pub(crate) mod policy_lint;

@@ -10,6 +10,7 @@ mod exceptions;
 mod failing_upstreams;
 mod gateway;
 mod leaving;
+mod machines;
 mod policy;
 mod refresh;
 mod refusals;
