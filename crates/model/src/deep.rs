@@ -23,7 +23,7 @@ pub(crate) fn with_room<T: Send>(text: &str, job: impl FnOnce() -> T + Send) -> 
 }
 
 /// Whether some line, or some run of brackets over lines, could nest deeply: an upper bound that costs one pass.
-fn nests(text: &str) -> bool {
+pub(crate) fn nests(text: &str) -> bool {
     let mut open = 0_usize;
     for line in text.lines() {
         let dots = line.bytes().filter(|byte| *byte == b'.').count();

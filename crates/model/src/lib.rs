@@ -15,6 +15,7 @@ mod deep;
 mod delivery;
 mod device_enrolment;
 pub mod drift;
+pub mod effective;
 mod email;
 pub mod event;
 mod group;

@@ -4,6 +4,7 @@ mod api;
 mod delivery;
 mod exceptions;
 mod device_fetches;
+mod explain;
 mod fetches;
 mod rollouts;
 mod telemetry;
@@ -51,6 +52,8 @@ pub fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(device_enrolments::list, device_enrolments::create))
         .routes(routes!(device_enrolments::show, device_enrolments::delete))
         .routes(routes!(device_enrolments::rotate))
+        .routes(routes!(effective_policy::show))
+        .routes(routes!(policy_explain::explain_post))
 }
 
 /// What clients fetch (`client-contract.md` §2.1, §2.2, §2.6).

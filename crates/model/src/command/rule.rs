@@ -41,10 +41,10 @@ pub struct PrefixRule {
     pub source: RuleSource,
 }
 
-/// A text whose rules a client would refuse.
+/// A text whose rules a client would refuse, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct InvalidRules(pub(super) String);
+pub struct InvalidRules(pub String);
 
 #[derive(Deserialize)]
 struct PolicyText {

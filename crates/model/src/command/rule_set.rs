@@ -121,7 +121,7 @@ impl RuleSet {
             return;
         }
         if let Some((name, path)) = resolve(program)
-            && self.paths.get(name).is_none_or(|paths| paths.iter().any(|known| *known == path))
+            && self.paths.get(name).is_none_or(|paths| paths.contains(&path))
         {
             self.look(name, rest, &mut found);
         }

@@ -12,13 +12,13 @@ mod check;
 #[cfg(test)]
 mod conformance;
 mod defaults;
-mod document;
-mod merge;
+pub(crate) mod document;
+pub(crate) mod merge;
 mod positions;
 mod problem;
-mod report;
+pub(crate) mod report;
 mod rules;
-mod schema;
+pub(crate) mod schema;
 mod suggest;
 mod versions;
 
