@@ -5,6 +5,7 @@
 pub mod access_tokens;
 pub mod api_keys;
 pub mod authorization_codes;
+pub mod client_versions;
 pub mod connections;
 pub mod deprovisions;
 pub mod device_enrolments;
