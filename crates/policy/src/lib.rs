@@ -1,6 +1,7 @@
 //! What an agent may do: managed policies, who gets which, and their delivery to clients.
 
 mod api;
+mod client_versions;
 mod delivery;
 mod exceptions;
 mod device_fetches;

@@ -3,8 +3,9 @@
 mod exception;
 mod policy_code;
 mod policy_folder;
+mod policy_lint;
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,8 +13,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use provost_model::event::Origin;
-use provost_model::lint::{self, Severity};
-use provost_model::{Clock, Email};
+use provost_model::{ClientVersion, Clock, Email};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -110,6 +110,9 @@ enum PolicyVerb {
         /// Lint it as managed defaults (config.toml) instead.
         #[arg(long)]
         defaults: bool,
+        /// Also say what a client of this version, such as 0.130.0, makes of it; may be repeated.
+        #[arg(long = "client-version", value_name = "VERSION", conflicts_with = "defaults")]
+        client_versions: Vec<ClientVersion>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -139,7 +142,9 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Verb::Serve(args) => serve(*args).await,
         Verb::Init(args) => init(*args).await,
         Verb::ClientConfig(args) => client_config(*args),
-        Verb::Policy(PolicyVerb::Lint { file, defaults, json }) => policy_lint(&file, defaults, json),
+        Verb::Policy(PolicyVerb::Lint { file, defaults, client_versions, json }) => {
+            policy_lint::run(&file, defaults, &client_versions, json)
+        }
         Verb::Policy(PolicyVerb::Diff(args)) => policy_code::diff(args).await,
         Verb::Policy(PolicyVerb::Apply { folder, yes }) => policy_code::apply(folder, yes).await,
         Verb::Policy(PolicyVerb::Export { folder, remote }) => policy_code::export(&folder, &remote).await,
@@ -277,37 +282,6 @@ fn client_config(args: ClientConfigArgs) -> Result<ExitCode> {
     let written = device_files::write(&out, &files)?;
     let lines = written.iter().map(|(path, destination)| format!("{}\n    to: {destination}\n", path.display()));
     print(&lines.collect::<String>())
-}
-
-fn policy_lint(file: &std::path::Path, defaults: bool, as_json: bool) -> Result<ExitCode> {
-    let contents = if file == std::path::Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).context("standard input")?;
-        text
-    } else {
-        std::fs::read_to_string(file).with_context(|| file.display().to_string())?
-    };
-    let problems = if defaults { lint::defaults(&contents) } else { lint::requirements(&contents) };
-    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
-    if as_json {
-        print(&format!("{:#}\n", json!({ "valid": errors == 0, "problems": problems })))?;
-    } else {
-        let name = file.display();
-        let mut text = String::new();
-        for problem in &problems {
-            let severity = if problem.severity == Severity::Error { "error" } else { "warning" };
-            text += &format!(
-                "{name}:{}:{}: {severity}: {} [{}]\n",
-                problem.line, problem.column, problem.message, problem.code
-            );
-        }
-        text += &match errors {
-            0 => format!("{name}: Codex would start with this policy\n"),
-            _ => format!("{name}: Codex would refuse to start with this policy ({errors} errors)\n"),
-        };
-        print(&text)?;
-    }
-    Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// To standard output; a reader that has gone (`| head`) is no error.

@@ -3,9 +3,9 @@
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
-use provost_model::PolicyId;
 use provost_model::event::{EventType, Target};
 use provost_model::lint::{self, Problem, Severity};
+use provost_model::{ClientVersion, PolicyId};
 use provost_store::tables::policies::{self, PolicyRow};
 use provost_store::tables::{policy_rules, rollouts};
 use provost_store::{Change, Touched};
@@ -17,6 +17,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::rollouts::refuse_while_live;
+use crate::client_versions::{self, SeenVersion};
 
 /// A policy, at one of its versions.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -30,6 +31,9 @@ pub(crate) struct PolicyBody {
     defaults: Option<String>,
     /// What the linter has to say; an error never gets here.
     warnings: Vec<Problem>,
+    /// What the client versions seen in the last 30 days make of it; only in the answer to publishing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_versions: Option<Vec<SeenVersion>>,
     /// Who wrote this version: a member or a key.
     created_by: String,
     #[schema(value_type = String, format = DateTime)]
@@ -40,7 +44,7 @@ impl From<PolicyRow> for PolicyBody {
     fn from(row: PolicyRow) -> Self {
         let warnings = problems(&row.contents, row.defaults.as_deref());
         let PolicyRow { id, name, version, contents, defaults, created_by, created_at } = row;
-        Self { id, name, version, contents, defaults, warnings, created_by, created_at }
+        Self { id, name, version, contents, defaults, warnings, client_versions: None, created_by, created_at }
     }
 }
 
@@ -60,11 +64,15 @@ pub(crate) struct PolicyFields {
     contents: String,
     /// `config.toml`.
     defaults: Option<String>,
+    /// Client versions, such as "0.98.0", that this policy may keep from loading it although they are in use.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    allow_client_versions: Vec<ClientVersion>,
 }
 
 impl PolicyFields {
     pub(crate) fn new(name: String, contents: String, defaults: Option<String>) -> Self {
-        Self { name, contents, defaults }
+        Self { name, contents, defaults, allow_client_versions: Vec::new() }
     }
 
     pub(crate) fn into_parts(self) -> (String, String, Option<String>) {
@@ -94,6 +102,8 @@ pub(crate) async fn create(
     Json(body): Json<PolicyFields>,
 ) -> Result<Created<PolicyBody>> {
     let fields = check(body)?;
+    let seen = client_versions::of(&app, permit.workspace.id, &fields.contents).await?;
+    client_versions::check(&seen, &fields.allow_client_versions)?;
     let mut change = permit.change(&app).await?;
     let (ws, now) = (change.workspace_id(), change.at());
     let row = PolicyRow {
@@ -109,7 +119,7 @@ pub(crate) async fn create(
     change.touch(Touched::Policy(row.id));
     change.record(EventType::PolicyCreated, target(&row), json!({ "version": row.version }));
     change.commit().await?;
-    Ok(Created(row.into()))
+    Ok(Created(PolicyBody { client_versions: Some(seen), ..row.into() }))
 }
 
 /// One policy.
@@ -136,13 +146,18 @@ pub(crate) async fn update(
     headers: HeaderMap,
     Json(body): Json<PolicyFields>,
 ) -> Result<Etag<PolicyBody>> {
+    let seen = client_versions::of(&app, permit.workspace.id, &body.contents).await?;
     let mut change = permit.change(&app).await?;
     let before = find(&mut change, id).await?;
     Etag(PolicyBody::from(before.clone())).check(&headers)?;
     refuse_during_rollout(&mut change, id).await?;
     let fields = check(body)?;
+    // What is published already stops nobody anew.
+    if before.contents != fields.contents {
+        client_versions::check(&seen, &fields.allow_client_versions)?;
+    }
     if (&before.name, &before.contents, &before.defaults) == (&fields.name, &fields.contents, &fields.defaults) {
-        return Ok(Etag(before.into()));
+        return Ok(Etag(PolicyBody { client_versions: Some(seen), ..before.into() }));
     }
     let (ws, now) = (change.workspace_id(), change.at());
     let after = PolicyRow {
@@ -159,7 +174,7 @@ pub(crate) async fn update(
     let changed = changed_fields(&before, &after);
     change.record(EventType::PolicyUpdated, target(&after), json!({ "version": after.version, "changed": changed }));
     change.commit().await?;
-    Ok(Etag(after.into()))
+    Ok(Etag(PolicyBody { client_versions: Some(seen), ..after.into() }))
 }
 
 /// Delete a policy that no rule names.

@@ -7,6 +7,7 @@ pub mod agent_commands;
 pub mod agent_sessions;
 pub mod api_keys;
 pub mod authorization_codes;
+pub mod client_versions;
 pub mod connections;
 pub mod deprovisions;
 pub mod device_enrolments;

@@ -222,6 +222,7 @@ fn minimal(shape: Shape, path: &str, key: &str) -> Toml {
             "base_url" | "authorization_url" | "token_url" | "device_authorization_url" => "https://a.test/v1",
             "sqlite_home" | "log_dir" => "/tmp/provost-conformance/x",
             "host" => "a.com",
+            "deny_read" => "/srv",
             _ => "x",
         }),
         Shape::AbsolutePath => text("/srv/x"),
@@ -232,6 +233,10 @@ fn minimal(shape: Shape, path: &str, key: &str) -> Toml {
         Shape::Map(value) => Toml::Table(vec![(name(path).to_owned(), minimal(*value, &format!("{path}.*"), "*"))]),
         Shape::Table(table) => {
             let mut entries = needed(table, path, "");
+            // Empty, it would be taken for a profile.
+            if path == "permissions.network" {
+                entries.push(("enabled".to_owned(), Toml::Raw("true".to_owned())));
+            }
             if let Some(value) = table.others {
                 entries.push((name(path).to_owned(), minimal(*value, &format!("{path}.*"), "*")));
             }
