@@ -23,6 +23,7 @@ mod policies;
 mod policy_lookup;
 mod policy_rules;
 mod roles;
+mod rollouts;
 mod sessions;
 mod sessions_list;
 mod settings;
