@@ -11,6 +11,7 @@ mod leaving;
 mod policy;
 mod refresh;
 mod refusals;
+mod rollouts;
 mod sign_in;
 mod sso;
 mod workloads;

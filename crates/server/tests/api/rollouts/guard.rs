@@ -167,8 +167,8 @@ async fn of_two_nodes_one_halts_it_and_both_deliver_the_version_of_before() {
         tokio::join!(look_after_rollouts(&server.node.app), look_after_rollouts(&second.app));
         assert_eq!(show(&server, &rollout).await["status"], "halted");
         assert_eq!(server.events("rollout.halted").await.len(), 1);
-        second.app.store.refresh().await.unwrap();
         for node in [&server.node, &second] {
+            node.app.store.refresh().await.unwrap();
             let workspace = node.app.store.workspace(server.workspace_id.parse().unwrap()).unwrap();
             assert!(workspace.policies[&policy.parse::<PolicyId>().unwrap()].rollout.is_none());
         }
