@@ -26,7 +26,7 @@ impl Workspace {
             return Delivery { policy: None, exception: None, rollout: None };
         };
         let exception = exception.filter(|_| excepted.is_some());
-        match policy.rollout.as_ref().filter(|rollout| rollout.reaches(member, client)) {
+        match policy.rollout.as_ref().filter(|rollout| rollout.reaches(self, member, client)) {
             Some(rollout) => Delivery { policy: Some(&rollout.candidate), exception, rollout: Some(rollout.id) },
             None => Delivery { policy: Some(policy), exception, rollout: None },
         }

@@ -51,13 +51,14 @@ impl Serialize for Percent {
 
 impl<'de> Deserialize<'de> for Percent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = f64::deserialize(deserializer)?;
+        let wrong = || D::Error::custom("a percentage is a number between 0 and 100 with at most two decimals");
+        let number = f64::deserialize(deserializer).map_err(|_| wrong())?;
         let hundredths = (number * 100.0).round();
         // 33.33 has no exact binary form: what is a third decimal is far above this.
         if (0.0..=100.0).contains(&number) && (number * 100.0 - hundredths).abs() < 1e-6 {
             return Ok(Self(hundredths as u32));
         }
-        Err(D::Error::custom("a percentage is a number between 0 and 100 with at most two decimals"))
+        Err(wrong())
     }
 }
 

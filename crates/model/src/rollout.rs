@@ -99,7 +99,8 @@ impl Workspace {
             let excepted = self.exception_of(member, now).and_then(|found| self.policies.get(&found.policy_id));
             if excepted.or_else(|| self.policy_for(member)).is_some_and(|found| found.id == policy.id) {
                 reach.members += 1;
-                reach.reached += usize::from(policy.rollout.as_ref().is_some_and(|found| found.takes_member(member)));
+                reach.reached +=
+                    usize::from(policy.rollout.as_ref().is_some_and(|found| found.takes_member(self, member)));
             }
         }
         reach
@@ -110,17 +111,19 @@ impl Rollout {
     /// A share that is everybody.
     pub const ALL: u32 = 10_000;
 
-    /// Whether a member gets the next version on a client of this version (none: it does not say).
+    /// Whether a member of a workspace gets the next version on a client of this version (none: it does not
+    /// say).
     ///
     /// Who gets it at a share gets it at every larger one too.
-    pub fn reaches(&self, member: &Member, client: Option<ClientVersion>) -> bool {
-        self.takes_version(client) && self.takes_member(member)
+    pub fn reaches(&self, workspace: &Workspace, member: &Member, client: Option<ClientVersion>) -> bool {
+        self.takes_version(client) && self.takes_member(workspace, member)
     }
 
     /// Whether a member gets the next version, on a client that it takes. A group that is gone has no
     /// members; where all of them are gone, nobody is reached.
-    fn takes_member(&self, member: &Member) -> bool {
-        (self.groups.is_empty() || self.groups.iter().any(|group| member.is_in(*group)))
+    fn takes_member(&self, workspace: &Workspace, member: &Member) -> bool {
+        let is_in = |group: &GroupId| workspace.groups.contains_key(group) && member.is_in(*group);
+        (self.groups.is_empty() || self.groups.iter().any(is_in))
             && self.place(member.id) < self.share
             && self.holders.as_ref().is_none_or(|holders| holders.binary_search(&member.id).is_ok())
     }

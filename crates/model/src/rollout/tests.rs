@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Email, Permission, PermissionSet, PolicyRules, WorkspaceId};
+use crate::{Email, Group, GroupSource, Permission, PermissionSet, PolicyRules, WorkspaceId};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + second).expect("in range")
@@ -45,10 +45,11 @@ fn version(text: &str) -> Option<ClientVersion> {
     Some(text.parse().expect("a version"))
 }
 
+static EMPTY: LazyLock<Workspace> = LazyLock::new(|| Workspace::new(WorkspaceId::new(at(0))));
 static CROWD: LazyLock<Vec<Member>> = LazyLock::new(|| (0..100_000).map(|_| member(&[])).collect());
 
 fn reached(rollout: &Rollout) -> usize {
-    CROWD.iter().filter(|member| rollout.reaches(member, None)).count()
+    CROWD.iter().filter(|member| rollout.reaches(&EMPTY, member, None)).count()
 }
 
 /// Of a hundred thousand members the share is met within five standard deviations (some 790 at the most).
@@ -66,7 +67,8 @@ fn a_share_of_a_hundred_thousand_members_is_that_share() {
 #[test]
 fn rollouts_choose_independently_of_each_other() {
     let (one, other) = (rollout(1_000), rollout(1_000));
-    let both = CROWD.iter().filter(|member| one.reaches(member, None) && other.reaches(member, None)).count();
+    let both =
+        CROWD.iter().filter(|member| one.reaches(&EMPTY, member, None) && other.reaches(&EMPTY, member, None)).count();
     assert!((850..=1_150).contains(&both), "{both}");
 }
 
@@ -76,8 +78,8 @@ proptest! {
         let small = rollout(low);
         let large = Rollout { share: (low + more).min(Rollout::ALL), ..small.clone() };
         for member in &CROWD[..200] {
-            prop_assert!(!small.reaches(member, None) || large.reaches(member, None));
-            prop_assert_eq!(small.reaches(member, None), small.reaches(&member.clone(), None));
+            prop_assert!(!small.reaches(&EMPTY, member, None) || large.reaches(&EMPTY, member, None));
+            prop_assert_eq!(small.reaches(&EMPTY, member, None), small.reaches(&EMPTY, &member.clone(), None));
         }
     }
 }
@@ -85,32 +87,43 @@ proptest! {
 #[test]
 fn groups_and_versions_narrow_it_down() {
     let (group, other) = (GroupId::new(at(1)), GroupId::new(at(2)));
+    let mut workspace = EMPTY.clone();
+    for id in [group, other] {
+        let source = GroupSource::Manual;
+        workspace.set_group(id, Some(Group { id, name: "g".into(), source, granted: PermissionSet::NONE }));
+    }
     let all = Rollout { groups: [group].into(), ..rollout(Rollout::ALL) };
-    assert!(all.reaches(&member(&[group, other]), None));
-    assert!(!all.reaches(&member(&[other]), None));
+    assert!(all.reaches(&workspace, &member(&[group, other]), None));
+    assert!(!all.reaches(&workspace, &member(&[other]), None));
+    assert!(!all.reaches(&workspace, &member(&[]), None));
     // A group that was deleted has no members: the list is not empty, so nobody is reached.
-    assert!(!all.reaches(&member(&[]), None));
+    workspace.set_group(group, None);
+    assert!(!all.reaches(&workspace, &member(&[group, other]), None));
 
     let bounds = |min, max| Rollout { min_client_version: min, max_client_version: max, ..rollout(Rollout::ALL) };
     let somebody = member(&[]);
     let since = bounds(version("0.137.0"), None);
-    assert!(since.reaches(&somebody, version("0.137.0")) && since.reaches(&somebody, version("0.169.0")));
-    assert!(!since.reaches(&somebody, version("0.136.9")));
+    assert!(
+        since.reaches(&EMPTY, &somebody, version("0.137.0")) && since.reaches(&EMPTY, &somebody, version("0.169.0"))
+    );
+    assert!(!since.reaches(&EMPTY, &somebody, version("0.136.9")));
     let until = bounds(None, version("0.137.0"));
-    assert!(until.reaches(&somebody, version("0.130.0")) && !until.reaches(&somebody, version("0.137.1")));
+    assert!(
+        until.reaches(&EMPTY, &somebody, version("0.130.0")) && !until.reaches(&EMPTY, &somebody, version("0.137.1"))
+    );
     // A client that does not say its version gets the version of before, unless versions do not matter.
-    assert!(!since.reaches(&somebody, None) && !until.reaches(&somebody, None));
-    assert!(rollout(Rollout::ALL).reaches(&somebody, None));
+    assert!(!since.reaches(&EMPTY, &somebody, None) && !until.reaches(&EMPTY, &somebody, None));
+    assert!(rollout(Rollout::ALL).reaches(&EMPTY, &somebody, None));
 }
 
 #[test]
 fn while_it_is_paused_only_who_has_it_keeps_it() {
     let (holder, other) = (member(&[]), member(&[]));
     let paused = Rollout { holders: Some([holder.id].into()), ..rollout(Rollout::ALL) };
-    assert!(paused.reaches(&holder, None) && !paused.reaches(&other, None));
+    assert!(paused.reaches(&EMPTY, &holder, None) && !paused.reaches(&EMPTY, &other, None));
     // Who was left out of it meanwhile does not keep it.
     let narrowed = Rollout { share: 0, ..paused };
-    assert!(!narrowed.reaches(&holder, None));
+    assert!(!narrowed.reaches(&EMPTY, &holder, None));
 }
 
 #[test]
@@ -118,7 +131,7 @@ fn the_reach_counts_who_gets_the_policy() {
     let mut workspace = Workspace::new(WorkspaceId::new(at(0)));
     let rollout = rollout(5_000);
     let id = rollout.candidate.id;
-    let expected = CROWD[..500].iter().filter(|member| rollout.reaches(member, None)).count();
+    let expected = CROWD[..500].iter().filter(|member| rollout.reaches(&EMPTY, member, None)).count();
     let policy = Policy { rollout: Some(rollout.into()), ..Policy::new(id, "p", 1, "", None) };
     workspace.policies.insert(id, policy.into());
     for (index, member) in CROWD[..600].iter().enumerate() {

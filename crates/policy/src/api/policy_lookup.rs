@@ -3,6 +3,7 @@
 use axum::extract::State;
 use provost_model::{
     ClientVersion, DecidedBy, Email, Group, GroupId, Lookup, Member, Percent, Policy, PolicyId, Rollout, RolloutId,
+    Workspace,
 };
 use provost_store::tables::members;
 use provost_web::{App, Error, ErrorBody, Permit, Query, Result, permits};
@@ -104,10 +105,10 @@ impl LookupRollout {
 
 impl LookupBody {
     /// Of a member on a client of a version, or (with none) of a group.
-    fn new(lookup: Lookup, of: Option<(&Member, Option<ClientVersion>)>) -> Self {
+    fn new(workspace: &Workspace, lookup: Lookup, of: Option<(&Member, Option<ClientVersion>)>) -> Self {
         let published = lookup.policy.as_deref();
         let rollout = published.and_then(|policy| policy.rollout.as_deref());
-        let reached = rollout.and_then(|rollout| of.map(|(member, client)| rollout.reaches(member, client)));
+        let reached = rollout.and_then(|rollout| of.map(|(member, client)| rollout.reaches(workspace, member, client)));
         // What they would be sent.
         let candidate = rollout.filter(|_| reached == Some(true)).map(|rollout| &*rollout.candidate);
         let (kind, position, group) = match &lookup.decided_by {
@@ -148,7 +149,7 @@ pub(crate) async fn show(
             let email = Email::try_from(email).map_err(|_| unknown())?;
             let row = members::get_by_email(&mut app.store.read().await?, workspace.id, &email).await?;
             let member = row.and_then(|row| workspace.members.get(&row.id)).ok_or_else(unknown)?;
-            LookupBody::new(workspace.lookup_member(member), Some((member, client)))
+            LookupBody::new(workspace, workspace.lookup_member(member), Some((member, client)))
         }
         (None, Some(group)) => {
             let unknown = || Error::not_found("group").with_field("group_id");
@@ -156,7 +157,7 @@ pub(crate) async fn show(
             if !workspace.groups.contains_key(&group) {
                 return Err(unknown());
             }
-            LookupBody::new(workspace.lookup_group(group), None)
+            LookupBody::new(workspace, workspace.lookup_group(group), None)
         }
         _ => return Err(Error::invalid("email", "invalid_query", "ask with either `email` or `group_id`")),
     };

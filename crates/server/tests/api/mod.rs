@@ -28,6 +28,7 @@ mod policy_lookup;
 mod policy_rules;
 mod policy_set;
 mod roles;
+mod rollouts;
 mod sessions;
 mod sessions_list;
 mod settings;

@@ -14,6 +14,7 @@ mod machines;
 mod policy;
 mod refresh;
 mod refusals;
+mod rollouts;
 mod sign_in;
 mod sso;
 mod workloads;

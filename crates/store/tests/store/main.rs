@@ -19,6 +19,7 @@ mod postgres;
 mod random_changes;
 mod recorder;
 mod revocations;
+mod rollouts;
 mod rows;
 mod saml;
 mod scim_groups;
