@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use provost_model::event::{Actor, EventType, NewEvent, Origin, Target};
 use provost_model::{Clock, EventId, Settings, Workspace, WorkspaceId, World};
 use serde_json::Value;
@@ -144,6 +144,21 @@ impl Store {
     /// Since when and why the database is away, while it is.
     pub fn degraded(&self) -> Option<Degraded> {
         self.inner.degraded.load().as_deref().copied()
+    }
+
+    /// The time by which access tokens of signed-in clients are judged: now; and while the database is away,
+    /// when it was last there, since nobody can renew a token then. For as long as a last good snapshot is
+    /// good for, and not where none is kept.
+    pub fn token_time(&self) -> Timestamp {
+        let now = self.inner.clock.now();
+        match (self.inner.degraded.load().as_deref(), &self.inner.last_good) {
+            // Ended client sessions are forgotten once their tokens have died, on a clock that may be a
+            // moment ahead: what died in that moment stays dead.
+            (Some(degraded), Some(keep)) if now.duration_since(degraded.as_of) <= keep.max_age => {
+                now.min(degraded.as_of + SignedDuration::from_secs(5))
+            }
+            _ => now,
+        }
     }
 
     /// The signing keys to go on with, while the store runs on the last good snapshot that it began with.

@@ -144,7 +144,7 @@ impl Keys {
                 claims
             }
         };
-        (claims.exp > now.as_second()).then_some(claims)
+        (claims.exp > self.inner.store.token_time().as_second()).then_some(claims)
     }
 
     async fn check_signature(&self, token: &str, now: Timestamp) -> Option<AccessClaims> {

@@ -120,6 +120,9 @@ async fn a_start_without_the_database_delivers_policies_and_answers_models_as_be
         }
         assert_eq!(upstream.turns().last().unwrap().header("authorization"), Some("Bearer sk-upstream"));
         assert!(server.get("/.well-known/jwks.json").await.ok()["keys"][0]["kid"].is_string());
+        // Nobody can renew a token now, so that those that lived when the database went live on.
+        server.advance(SignedDuration::from_hours(3));
+        assert_eq!(bundle_status(&server, &signed_in.access).await, StatusCode::OK);
         // What had ended stays ended.
         for ended in [&revoked, &left, &"at-unknown".to_owned()] {
             assert_eq!(bundle_status(&server, ended).await, StatusCode::UNAUTHORIZED);
@@ -151,6 +154,11 @@ async fn a_start_without_the_database_delivers_policies_and_answers_models_as_be
             }
         };
         tokio::time::timeout(Duration::from_secs(15), healed).await.expect("it goes over to the database");
+        assert_eq!(
+            bundle_status(&server, &signed_in.access).await,
+            StatusCode::UNAUTHORIZED,
+            "it can be renewed again"
+        );
         assert_eq!(server.get("/api/v1/groups").await.ok()["data"].as_array().unwrap().len(), 1);
         server.post("/api/v1/groups", json!({ "name": "Again" })).await.ok();
         let again = sign_in_client(&server, &server.sign_in("max@acme.example").await).await;

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
 use provost_server::client_config::ClientConfig;
 use provost_server::device_files::{Platform, Way, device_files};
 use provost_testkit::codex::{Device, Output, Version};
@@ -124,11 +125,15 @@ async fn a_laptop_is_governed_while_the_database_is_lost() {
     site.rule_everybody("allowed_sandbox_modes = [\"read-only\"]\nallowed_approval_policies = [\"on-request\"]\n")
         .await;
     let ada = site.hire("ada").await;
+    // By the client's own clock its token dies meanwhile.
+    site.server.advance(SignedDuration::from_hours(-2));
     let laptop = site.signed_in_laptop(Version::V0_169, &ada).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     site.server.node.app.store.keep_last_good().await.unwrap();
     site.server =
         site.server.restart(async |data, _| std::fs::remove_file(data.join("provost.db")).unwrap()).await.unwrap();
     assert!(site.server.node.app.store.degraded().is_some());
+    site.server.advance(SignedDuration::from_hours(2));
     let turn = laptop.exec("say hi", &[&TURN[..], &["-s", "danger-full-access"]].concat()).await;
     assert!(turn.success() && is_held(&turn), "{turn}");
     assert!(turn.stdout.contains("hello from the upstream"), "{turn}");

@@ -8,6 +8,7 @@ mod database;
 mod deletion;
 mod deprovisions;
 mod gather;
+mod last_good;
 mod ledger;
 mod migrations;
 mod names;
