@@ -134,6 +134,7 @@ fn record(app: &App, client: &Client, session: &AgentSessionRow) {
         "client_version": session.client_version, "source": session.source, "reasons": session.reasons,
     });
     let (actor, origin) = (client.actor(), client.origin.clone());
+    app.metrics.count_alert(EventType::PolicyContradicted.as_str());
     app.store.record(client.workspace.id, EventType::PolicyContradicted, actor, origin, target, details);
 }
 

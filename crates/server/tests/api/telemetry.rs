@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use jiff::{SignedDuration, Timestamp};
+use provost_model::event::{Actor, EventType, Origin, Target};
 use provost_model::{AccessTokenId, MemberId};
 use provost_store::Touched;
 use provost_store::tables::access_tokens::{self, AccessTokenRow};
@@ -269,11 +270,12 @@ async fn other_token(server: &Server, owner: &str) -> String {
     let world = store.world();
     let ws = world.workspaces.values().find(|workspace| workspace.members.contains_key(&owner)).unwrap().id;
     let secret = Secret::checked(provost_web::SecretKind::AccessToken);
-    let mut change = store.change(ws, provost_model::event::Actor::system(), Default::default()).await.unwrap();
+    let mut change = store.change(ws, Actor::system(), Origin::default()).await.unwrap();
     let id = AccessTokenId::new(change.at());
     let row = AccessTokenRow::new(id, owner, "t", change.at());
     access_tokens::insert(&mut change, ws, &row, &secret.hash).await.unwrap();
     change.touch(Touched::AccessToken(id));
+    change.record(EventType::AccessTokenCreated, Target::new("access_token", id, "t"), json!({}));
     change.commit().await.unwrap();
     secret.text
 }

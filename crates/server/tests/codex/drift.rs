@@ -16,13 +16,19 @@ const STRICT: &str = "allowed_sandbox_modes = [\"read-only\"]\nallowed_approval_
 const ANALYTICS: [&str; 2] = ["-c", "analytics.enabled=true"];
 const FULL: [&str; 2] = ["-s", "danger-full-access"];
 
-/// The sessions with a verdict other than "nothing is known yet", once there are so many.
+/// The sessions with a verdict other than "nothing is known yet".
+async fn judged(site: &Site) -> Vec<Value> {
+    let list = site.server.get("/api/v1/agent-sessions").await.ok();
+    let mut sessions = list["data"].as_array().unwrap().clone();
+    sessions.retain(|session| session["verdict"] != "unknown");
+    sessions
+}
+
+/// The same, once there are so many.
 async fn sessions(site: &Site, count: usize) -> Vec<Value> {
     let judged = async {
         loop {
-            let list = site.server.get("/api/v1/agent-sessions").await.ok();
-            let mut sessions = list["data"].as_array().unwrap().clone();
-            sessions.retain(|session| session["verdict"] != "unknown");
+            let sessions = judged(site).await;
             if sessions.len() >= count {
                 return sessions;
             }
@@ -83,8 +89,16 @@ async fn an_old_client_reports_as_well() {
     site.rule_everybody(STRICT).await;
     site.set("telemetry", json!(true)).await;
     let laptop = site.signed_in_laptop(Version::V0_130, &ada).await;
-    site.run(&laptop, "touch proof", &[FULL, ANALYTICS].concat()).await;
-    let found = sessions(&site, 1).await;
+    // It does not wait at its end for the report to be sent: on a busy machine one is lost now and then.
+    let mut found = Vec::new();
+    for _ in 0..10 {
+        site.run(&laptop, "touch proof", &[FULL, ANALYTICS].concat()).await;
+        found = judged(&site).await;
+        if !found.is_empty() {
+            break;
+        }
+    }
+    assert!(!found.is_empty(), "none of ten turns was reported");
     assert_eq!((&found[0]["verdict"], &found[0]["client_version"]), (&json!("in_step"), &json!("0.130.0")));
 }
 
