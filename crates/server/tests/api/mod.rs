@@ -9,6 +9,7 @@ pub(crate) mod stage;
 mod access_tokens;
 mod api_keys;
 mod authenticator;
+mod client_versions;
 mod default_role;
 mod deprovisions;
 mod device_logins;
