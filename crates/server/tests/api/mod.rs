@@ -10,6 +10,7 @@ mod access_tokens;
 mod api_keys;
 mod applied_policies;
 mod authenticator;
+mod client_versions;
 mod default_role;
 mod deprovisions;
 mod device_enrolments;
