@@ -9,10 +9,10 @@ include mk/postgres.mk
 include mk/suites.mk
 include mk/xmlsec.mk
 
-.PHONY: help run build test bench fuzz lint format
+.PHONY: help run build test conformance bench fuzz lint format
 
 help: ## Say what can be made
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: tools ## Build and run the server (ARGS="…" adds flags), data in ./data
 	cargo run --release --locked --package provost-server -- serve $(ARGS)
@@ -22,6 +22,10 @@ build: tools ## Build the one binary, target/release/provost
 
 test: tools clients suites xmlsec ## Run every test: both databases, the real Codex clients, others' suites
 	$(WITH_POSTGRES) cargo test --workspace --locked --no-fail-fast
+
+conformance: tools clients ## Hold the policy linter against the real client (SEED=1 COUNT=1000)
+	CONFORMANCE_SEED=$(or $(SEED),1) CONFORMANCE_COUNT=$(or $(COUNT),1000) cargo test --locked --package provost-model \
+		--lib -- --ignored --nocapture generated_policies_get_the_clients_verdict
 
 bench: tools ## Run the benchmarks; each prints ratios against a baseline of the same run
 	cargo build --release --locked --package provost-benches

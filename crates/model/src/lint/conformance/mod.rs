@@ -10,6 +10,7 @@ mod probes;
 mod random;
 mod words;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,6 +41,12 @@ fn program() -> PathBuf {
         targets.find_map(|target| Some(target.path().join("bin/codex")).filter(|program| program.exists()))
     });
     vendor.expect("run `make clients` first")
+}
+
+/// For whoever waits: it takes minutes.
+fn say(what: &str) {
+    // A reader that has gone is no reason to fail.
+    drop(writeln!(std::io::stderr(), "{what}"));
 }
 
 fn errors(layers: &[String]) -> Vec<Problem> {
@@ -91,6 +98,9 @@ fn generated_policies_get_the_clients_verdict() {
                     if index >= count {
                         return;
                     }
+                    if index % 250 == 0 {
+                        say(&format!("seed {seed}: {index} of {count} policies"));
+                    }
                     let policy = generate::policy(seed, index);
                     match disagreement(&client, &policy) {
                         None => {
@@ -116,8 +126,7 @@ fn generated_policies_get_the_clients_verdict() {
     let reports: Vec<String> = reports.collect();
     let agreed = format!("seed {seed}: {count} policies, {} taken by both", accepted.into_inner());
     assert!(reports.is_empty(), "{agreed}, {} verdicts differ:\n{}", reports.len(), reports.join("\n\n"));
-    assert!(count < 100 || agreed.len() > 1);
-    std::fs::write(std::env::temp_dir().join("conformance.txt"), agreed).expect("temporary files can be written");
+    say(&agreed);
 }
 
 #[test]
