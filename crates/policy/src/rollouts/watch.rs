@@ -57,13 +57,18 @@ async fn look_after(app: &App, ws: WorkspaceId, id: RolloutId) -> Result<()> {
     if rollouts::get(&mut change, ws, id).await?.as_ref() != Some(&seen) {
         return Ok(());
     }
-    if halts {
-        end(&mut change, seen, RolloutStatus::Halted).await?;
-        tracing::warn!(rollout = %id, "a rollout was halted: clients with the new version do worse");
-    } else {
+    if !halts {
         step(&mut change, seen).await?;
+        return change.commit().await.map_err(Error::from);
     }
-    change.commit().await.map_err(Error::from)
+    let halted = end(&mut change, seen, RolloutStatus::Halted).await?;
+    if halted.figures.is_none_or(|figures| figures["halt"].is_null()) {
+        // Clients came back while it waited for its turn.
+        return Ok(());
+    }
+    change.commit().await?;
+    tracing::warn!(rollout = %id, "a rollout was halted: clients with the new version do worse");
+    Ok(())
 }
 
 /// Whether the next stage is to begin.
