@@ -1,6 +1,9 @@
 //! `/api/v1/policy-lookup`: which policy somebody gets, and why.
 
+use std::sync::Arc;
+
 use axum::extract::State;
+use jiff::Timestamp;
 use provost_model::{
     ClientVersion, DecidedBy, Email, Group, GroupId, Lookup, Member, Percent, Policy, PolicyId, Rollout, RolloutId,
     Workspace,
@@ -105,13 +108,21 @@ impl LookupRollout {
 
 impl LookupBody {
     /// Of a member on a client of a version, or (with none) of a group.
-    fn new(workspace: &Workspace, lookup: Lookup, of: Option<(&Member, Option<ClientVersion>)>) -> Self {
-        let published = lookup.policy.as_deref();
+    pub(crate) fn new(
+        workspace: &Workspace,
+        lookup: Lookup,
+        of: Option<(&Member, Option<ClientVersion>)>,
+        now: Timestamp,
+    ) -> Self {
+        let exception = of.and_then(|(member, _)| workspace.exception_of(member, now));
+        let excepted = exception.and_then(|exception| workspace.policies.get(&exception.policy_id));
+        let published = excepted.or(lookup.policy.as_ref()).map(Arc::as_ref);
         let rollout = published.and_then(|policy| policy.rollout.as_deref());
         let reached = rollout.and_then(|rollout| of.map(|(member, client)| rollout.reaches(workspace, member, client)));
         // What they would be sent.
         let candidate = rollout.filter(|_| reached == Some(true)).map(|rollout| &*rollout.candidate);
         let (kind, position, group) = match &lookup.decided_by {
+            _ if excepted.is_some() => ("exception", None, None),
             DecidedBy::Rule(position, group) => ("rule", Some(*position), Some(group.as_ref().into())),
             DecidedBy::Fallback => ("fallback", None, None),
             DecidedBy::None => ("none", None, None),
@@ -140,7 +151,7 @@ pub(crate) async fn show(
     State(app): State<App>,
     Query(query): Query<LookupQuery>,
 ) -> Result<axum::Json<LookupBody>> {
-    let workspace = &permit.workspace;
+    let (workspace, now) = (&permit.workspace, app.store.clock().now());
     let client = query.client_version.map(|text| text.parse::<ClientVersion>()).transpose();
     let client = client.map_err(|error| Error::invalid("client_version", "invalid_query", error.to_string()))?;
     let body = match (query.email, query.group_id) {
@@ -149,7 +160,7 @@ pub(crate) async fn show(
             let email = Email::try_from(email).map_err(|_| unknown())?;
             let row = members::get_by_email(&mut app.store.read().await?, workspace.id, &email).await?;
             let member = row.and_then(|row| workspace.members.get(&row.id)).ok_or_else(unknown)?;
-            LookupBody::new(workspace, workspace.lookup_member(member), Some((member, client)))
+            LookupBody::new(workspace, workspace.lookup_member(member), Some((member, client)), now)
         }
         (None, Some(group)) => {
             let unknown = || Error::not_found("group").with_field("group_id");
@@ -157,7 +168,7 @@ pub(crate) async fn show(
             if !workspace.groups.contains_key(&group) {
                 return Err(unknown());
             }
-            LookupBody::new(workspace, workspace.lookup_group(group), None)
+            LookupBody::new(workspace, workspace.lookup_group(group), None, now)
         }
         _ => return Err(Error::invalid("email", "invalid_query", "ask with either `email` or `group_id`")),
     };
