@@ -3,6 +3,7 @@
 mod api;
 mod delivery;
 mod fetches;
+mod proposals;
 
 use std::future::ready;
 
@@ -24,6 +25,12 @@ pub fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(policy_lint::lint))
         .routes(routes!(policy_versions::list))
         .routes(routes!(policy_versions::show))
+        .routes(routes!(policy_diff::show, policy_diff::of_draft))
+        .routes(routes!(policy_rollback::create))
+        .routes(routes!(policy_proposals::list))
+        .routes(routes!(policy_proposals::show))
+        .routes(routes!(policy_proposals::approve))
+        .routes(routes!(policy_proposals::deny))
         .routes(routes!(policy_rules::show, policy_rules::update))
         .routes(routes!(policy_lookup::show))
 }

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use http::request::Parts;
 use provost_model::event::{Actor, EventType, Origin};
 use provost_model::{ApiKey, ApiKeyStatus, Member, Permission, PermissionSet, Workspace};
-use provost_store::Change;
-use provost_store::tables::members;
+use provost_store::tables::{api_keys, members};
+use provost_store::{Change, Tx};
 use serde_json::{Value, json};
 
 use crate::client::bearer;
@@ -87,6 +87,33 @@ impl Caller {
             Principal::Member(member) => member.id.to_string(),
             Principal::ApiKey(key) => key.id.to_string(),
         }
+    }
+
+    /// The members who stand behind the caller: the member, or whoever knows the calling key's secret. Where
+    /// a second person is asked for, it is none of them; a caller of whom nobody knows has no second person.
+    pub async fn known_by(&self, tx: &mut Tx) -> Result<Vec<String>> {
+        match &self.principal {
+            Principal::Member(member) => Ok(vec![member.id.to_string()]),
+            Principal::ApiKey(key) => {
+                let row = api_keys::get(tx, self.workspace.id, key.id).await?;
+                Ok(row.map(|row| row.known_by).unwrap_or_default())
+            }
+        }
+    }
+
+    /// Refuses, and records, a second person who is the first: `known_by` are the members who stand behind
+    /// what is to be approved, `asked_for` says what that is.
+    pub fn require_second_person(&self, app: &App, known_by: &[String], asked_for: &str, subject: Value) -> Result<()> {
+        if !known_by.is_empty() && !known_by.contains(&self.id()) {
+            return Ok(());
+        }
+        let mut details = json!({ "reason": "approver_is_requester" });
+        if let (Some(details), Value::Object(subject)) = (details.as_object_mut(), subject) {
+            details.extend(subject);
+        }
+        self.record_refusal(app, details);
+        let message = format!("whoever asked for {asked_for} cannot approve it: ask another member");
+        Err(Error::new(http::StatusCode::FORBIDDEN, "approver_is_requester", message))
     }
 
     /// Begins a change of the caller's workspace. A member who was shut out while the change waited for

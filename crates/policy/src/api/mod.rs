@@ -1,7 +1,11 @@
 //! The admin API: one file per resource.
 
+mod authors;
 pub(crate) mod policies;
+pub(crate) mod policy_diff;
 pub(crate) mod policy_lint;
 pub(crate) mod policy_lookup;
+pub(crate) mod policy_proposals;
+pub(crate) mod policy_rollback;
 pub(crate) mod policy_rules;
 pub(crate) mod policy_versions;

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use provost_model::PolicyId;
 use provost_store::tables::policies;
-use provost_web::{App, Error, ErrorBody, Etag, List, ListQuery, PathId, PathIds, Permit, Query, Result, permits};
+use provost_web::{App, Error, ErrorBody, List, ListQuery, PathId, PathIds, Permit, Query, Result, permits};
 
 use super::policies::PolicyBody;
 
@@ -24,7 +24,8 @@ pub(crate) async fn list(
         return Err(Error::not_found("policy"));
     }
     let rows = policies::list_versions(&mut tx, ws, id, before, query.limit()? + 1).await?;
-    List::new(rows.into_iter().map(PolicyBody::from).collect(), &query, PolicyBody::version_key)
+    let rows = rows.into_iter().map(|row| PolicyBody::of(row, &permit.workspace));
+    List::new(rows.collect(), &query, PolicyBody::version_key)
 }
 
 /// One version of a policy.
@@ -35,7 +36,7 @@ pub(crate) async fn show(
     permit: Permit<permits::CodexAdminister>,
     State(app): State<App>,
     PathIds(id, version): PathIds<PolicyId, i64>,
-) -> Result<Etag<PolicyBody>> {
+) -> Result<PolicyBody> {
     let row = policies::get_version(&mut app.store.read().await?, permit.workspace.id, id, version).await?;
-    row.map(|row| Etag(row.into())).ok_or_else(|| Error::not_found("version of the policy"))
+    row.map(|row| PolicyBody::of(row, &permit.workspace)).ok_or_else(|| Error::not_found("version of the policy"))
 }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{ApiKeyBody, known_to, may_grant, target};
+use super::{ApiKeyBody, may_grant, target};
 use crate::api::allowed_ips;
 
 /// How many keys a member who does not manage them may have waiting for a second person.
@@ -105,7 +105,7 @@ pub(crate) async fn ask(app: &App, caller: &Caller, body: NewApiKey) -> Result<(
         expires_at: body.expires_in_days.map(|days| now + SignedDuration::from_hours(24 * i64::from(days))),
         allowed_ips,
         reason,
-        known_by: known_to(caller, &mut change).await?,
+        known_by: caller.known_by(&mut change).await?,
         ..ApiKeyRow::new(ApiKeyId::new(now), &name, now)
     };
     api_keys::insert(&mut change, ws, &row, &secret.hash).await?;

@@ -181,17 +181,6 @@ fn may_grant(app: &App, caller: &Caller, scopes: &[Scope]) -> Result<()> {
     Ok(())
 }
 
-/// The members who see the secrets that the caller sees: a member, or who knows the calling key.
-async fn known_to(caller: &Caller, tx: &mut Tx) -> Result<Vec<String>> {
-    match &caller.principal {
-        Principal::Member(member) => Ok(vec![member.id.to_string()]),
-        Principal::ApiKey(key) => {
-            let row = api_keys::get(tx, caller.workspace.id, key.id).await?;
-            Ok(row.map(|row| row.known_by).unwrap_or_default())
-        }
-    }
-}
-
 fn target(row: &ApiKeyRow) -> Target {
     Target::new("api_key", row.id, row.name.as_str())
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{ApiKeyBody, known_to, may_grant, target};
+use super::{ApiKeyBody, may_grant, target};
 
 /// How a secret is replaced.
 #[derive(Deserialize, ToSchema)]
@@ -86,7 +86,7 @@ pub(crate) async fn rotate(
     row.rotated_at = Some(now);
     row.previous_expires_at = (!overlap.is_zero()).then(|| now + overlap);
     row.leaked_at = None;
-    for member in known_to(&permit, &mut change).await? {
+    for member in permit.known_by(&mut change).await? {
         if !row.known_by.contains(&member) {
             row.known_by.push(member);
         }

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{ApiKeyBody, known_to, may_grant, target};
+use super::{ApiKeyBody, may_grant, target};
 use crate::api::allowed_ips;
 use crate::api::settings::differences;
 
@@ -86,7 +86,7 @@ pub(crate) async fn update(
         }
         let needs_approval = workspaces::settings(&mut change, ws).await?.api_key_approval;
         if needs_approval && !wanted.is_within(&row.allowed_ips) {
-            let known = known_to(&permit, &mut change).await?;
+            let known = permit.known_by(&mut change).await?;
             if known.is_empty() || known.iter().any(|member| row.known_by.contains(member)) {
                 let message = "where keys need approval, another member must widen from where a key works";
                 return Err(Error::new(StatusCode::FORBIDDEN, "approval_required", message));
