@@ -107,6 +107,7 @@ fn unknown(path: &str) -> String {
             (part, "groups") if part.starts_with('{') => "grp_",
             (part, "roles") if part.starts_with('{') => "role_",
             (part, "policies") if part.starts_with('{') => "pol_",
+            (part, "policy-proposals") if part.starts_with('{') => "prop_",
             (part, "upstreams") if part.starts_with('{') => "up_",
             (part, "access-tokens") if part.starts_with('{') => "atk_",
             (part, "workload-identities") if part.starts_with('{') => "wid_",
