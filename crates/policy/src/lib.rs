@@ -7,6 +7,7 @@ mod exceptions;
 mod device_fetches;
 mod explain;
 mod fetches;
+mod proposals;
 mod rollouts;
 mod telemetry;
 
@@ -42,6 +43,12 @@ pub fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(rollouts::acts::resume))
         .routes(routes!(rollouts::acts::finish))
         .routes(routes!(rollouts::acts::cancel))
+        .routes(routes!(policy_diff::show, policy_diff::of_draft))
+        .routes(routes!(policy_rollback::create))
+        .routes(routes!(policy_proposals::list))
+        .routes(routes!(policy_proposals::show))
+        .routes(routes!(policy_proposals::approve))
+        .routes(routes!(policy_proposals::deny))
         .routes(routes!(policy_rules::show, policy_rules::update))
         .routes(routes!(policy_lookup::show))
         .routes(routes!(policy_set::show, policy_set::update))

@@ -102,6 +102,21 @@ impl Caller {
         }
     }
 
+    /// Refuses, and records, a second person who is the first: `known_by` are the members who stand behind
+    /// what is to be approved, `asked_for` says what that is.
+    pub fn require_second_person(&self, app: &App, known_by: &[String], asked_for: &str, subject: Value) -> Result<()> {
+        if !known_by.is_empty() && !known_by.contains(&self.id()) {
+            return Ok(());
+        }
+        let mut details = json!({ "reason": "approver_is_requester" });
+        if let (Some(details), Value::Object(subject)) = (details.as_object_mut(), subject) {
+            details.extend(subject);
+        }
+        self.record_refusal(app, details);
+        let message = format!("whoever asked for {asked_for} cannot approve it: ask another member");
+        Err(Error::new(http::StatusCode::FORBIDDEN, "approver_is_requester", message))
+    }
+
     /// Begins a change of the caller's workspace. A member who was shut out while the change waited for
     /// its turn makes none: what it left behind would be there when they are let in again. Nor does an
     /// API key that ended meanwhile.

@@ -117,6 +117,12 @@ impl ChangeKind {
     }
 }
 
+/// Whether a text can be looked into.
+#[must_use]
+pub fn is_toml(text: &str) -> bool {
+    with_room(|| document::parse(text).is_some()).unwrap_or_default()
+}
+
 /// Compares two versions of a policy. A text that is no TOML is not looked into, nor shown.
 #[must_use]
 pub fn diff(before: PolicyTexts<'_>, after: PolicyTexts<'_>) -> PolicyDiff {

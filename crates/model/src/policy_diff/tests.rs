@@ -207,14 +207,14 @@ fn what_is_huge_or_deep_is_compared_within_bounds() {
     let rules = |decision: &str| -> String {
         let rule =
             |n| format!("[[rules.prefix_rules]]\npattern = [{{ token = \"t{n}\" }}]\ndecision = \"{decision}\"\n");
-        (0..10_000).map(rule).collect()
+        (0..2_000).map(rule).collect()
     };
     let found = of(&rules("prompt"), &rules("forbidden"));
-    assert_eq!((found.changes.len(), found.left_off), (1_000, 9_000));
+    assert_eq!((found.changes.len(), found.left_off), (1_000, 1_000));
     assert!(found.text.len() < 300_000);
     let deep = |word: &str| {
         let keys = vec!["k"; 79].join(".");
-        format!("{}{keys} = \"{word}\"{}", format!("{keys} = {{ ").repeat(70), " }".repeat(70))
+        format!("{}{keys} = \"{word}\"{}", format!("{keys} = {{ ").repeat(40), " }".repeat(40))
     };
     let found = of(&deep("a"), &deep("b"));
     assert_eq!(found.changes.len(), 1, "{}", found.text);

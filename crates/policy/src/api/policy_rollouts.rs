@@ -96,12 +96,16 @@ pub(crate) async fn create(
     check_versions(body.min_client_version, body.max_client_version)?;
     check_stages(&body.stages)?;
     let percent = first_percent(&body)?;
+    let note = optional_text("note", &body.note, 500)?;
     let candidate = PolicyRow {
         version: policies::next_version(&mut change, ws, id).await?,
         contents: body.contents,
         defaults: body.defaults,
         created_by: permit.id(),
         created_at: now,
+        note: note.clone(),
+        restores: None,
+        approved_by: None,
         ..baseline.clone()
     };
     let row = RolloutRow {
@@ -118,7 +122,7 @@ pub(crate) async fn create(
         stages: body.stages,
         stage: 0,
         stage_since: now,
-        note: optional_text("note", &body.note, 500)?,
+        note,
         figures: None,
         created_by: permit.id(),
         created_at: now,

@@ -72,7 +72,7 @@ pub(crate) async fn list(
     }
     let rows = policies::list_versions(&mut tx, ws, id, before, query.limit()? + 1).await?;
     let candidates = Candidates::read(&mut tx, &permit, id).await?;
-    let bodies = rows.into_iter().map(|row| candidates.body(row.version, row.into())).collect();
+    let bodies = rows.into_iter().map(|row| candidates.body(row.version, PolicyBody::of(row, &permit.workspace))).collect();
     List::new(bodies, &query, |version: &PolicyVersionBody| version.policy.version_key())
 }
 
@@ -88,5 +88,5 @@ pub(crate) async fn show(
     let mut tx = app.store.read().await?;
     let row = policies::get_version(&mut tx, permit.workspace.id, id, version).await?;
     let row = row.ok_or_else(|| Error::not_found("version of the policy"))?;
-    Ok(Etag(Candidates::read(&mut tx, &permit, id).await?.body(version, row.into())))
+    Ok(Etag(Candidates::read(&mut tx, &permit, id).await?.body(version, PolicyBody::of(row, &permit.workspace))))
 }

@@ -108,6 +108,7 @@ fn unknown(path: &str) -> String {
             (part, "roles") if part.starts_with('{') => "role_",
             (part, "policies") if part.starts_with('{') => "pol_",
             (part, "rollouts") if part.starts_with('{') => "roll_",
+            (part, "policy-proposals") if part.starts_with('{') => "prop_",
             (part, "upstreams") if part.starts_with('{') => "up_",
             (part, "access-tokens") if part.starts_with('{') => "atk_",
             (part, "workload-identities") if part.starts_with('{') => "wid_",

@@ -26,6 +26,7 @@ pub mod pending_sign_ins;
 pub mod policies;
 pub mod policy_deliveries;
 pub mod policy_exceptions;
+pub mod policy_proposals;
 pub mod policy_rules;
 pub mod replaced_secrets;
 pub mod roles;

@@ -127,6 +127,13 @@ pub async fn count_pending(tx: &mut Tx, ws: WorkspaceId, member: MemberId, since
     tx.row(sql, [ws.into(), member.into(), since.into()]).await?.map_or(Ok(0), |row| row.int("n"))
 }
 
+/// How many run that give this policy.
+pub async fn count_running(tx: &mut Tx, ws: WorkspaceId, policy: PolicyId, now: Timestamp) -> Result<i64> {
+    let sql = "SELECT COUNT(*) AS n FROM policy_exceptions
+        WHERE workspace_id = $1 AND policy_id = $2 AND status = 'approved' AND expires_at > $3";
+    tx.row(sql, [ws.into(), policy.into(), now.into()]).await?.map_or(Ok(0), |row| row.int("n"))
+}
+
 /// Those whose time is over and that nobody has ended, of every workspace.
 pub async fn over(tx: &mut Tx, now: Timestamp) -> Result<Vec<(WorkspaceId, PolicyExceptionId)>> {
     let sql = "SELECT workspace_id, id FROM policy_exceptions WHERE status = 'approved' AND expires_at <= $1";

@@ -24,6 +24,9 @@ fn every_version_of_a_policy_is_kept() {
                 defaults: (version % 2 == 0).then(|| "model = \"gpt\"\n".to_owned()),
                 created_by: "key_x".to_owned(),
                 created_at: writing.at(),
+                note: format!("because of {version} 🦀"),
+                restores: (version == 4).then_some(1),
+                approved_by: (version == 3).then(|| "mem_y".to_owned()),
                 ..first
             };
             match version {

@@ -66,11 +66,7 @@ pub(crate) async fn decide(app: &App, caller: &Caller, id: ApiKeyId, decision: D
         finish(change, EventType::ApiKeyDenied, &row).await?;
         return Ok(row.into());
     }
-    if row.known_by.is_empty() || row.known_by.contains(&caller.id()) {
-        caller.record_refusal(app, json!({ "reason": "approver_is_requester", "api_key_id": id }));
-        let message = "whoever asked for a key cannot approve it: ask another member who manages keys";
-        return Err(Error::new(StatusCode::FORBIDDEN, "approver_is_requester", message));
-    }
+    caller.require_second_person(app, &row.known_by, "a key", json!({ "api_key_id": id }))?;
     may_grant(app, caller, &row.scopes)?;
     if somebody_left(&mut change, &row).await? {
         let message = "who asked for this key, or knows the key that it was asked for with, is no longer an active \
