@@ -59,6 +59,9 @@ fn lint_layers(layers: &[&str]) -> Vec<Problem> {
     // A layer that is no TOML leaves nothing sensible to merge.
     if trees.len() == layers.len() {
         let merged = merge::layers(trees, &mut report);
+        if layers.len() > 1 {
+            merge::check(&merged, &mut report);
+        }
         rules::policy(&merged, &mut report);
     }
     report.finish(layers)

@@ -153,6 +153,13 @@ pub(super) fn mitm(profile: &Entry<'_>, report: &mut Report) {
             "The only version is 2. Write `version = 2`.",
         );
     }
+    for hook in mitm.get("hooks").map(Node::entries).unwrap_or_default() {
+        let key = format!("{key}.hooks.{}", quoted_key(&hook.key));
+        if let Some(action) = hook.node.get("action").filter(|list| list.is_list() && list.items().is_empty()) {
+            let message = "A hook must name an action. Add one, or remove the hook.";
+            report.error(action.place, &format!("{key}.action"), "empty_list", message);
+        }
+    }
     for action in mitm.get("actions").map(Node::entries).unwrap_or_default() {
         if action.node.is_table() && action.node.entries().is_empty() {
             let key = format!("{key}.actions.{}", quoted_key(&action.key));
