@@ -59,7 +59,7 @@ impl Db {
     /// Opens `postgres://…`, or `sqlite:PATH` (made if absent).
     pub(crate) async fn open(url: &str, connections: u32) -> Result<Self> {
         let pools = match Url::read(url)? {
-            Url::Postgres(options) => Pools::Postgres(postgres_pool(connections).connect_with(options).await?),
+            Url::Postgres(options) => Pools::Postgres(postgres_pool(connections).connect_with(*options).await?),
             Url::Sqlite(path) => {
                 let (writing, reading) = sqlite_options(path);
                 let writer = sqlite_pool(1).connect_with(writing).await?;
@@ -73,7 +73,7 @@ impl Db {
     /// [`Self::admit`].
     pub(crate) fn unreachable(url: &str, connections: u32) -> Result<Self> {
         let pools = match Url::read(url)? {
-            Url::Postgres(options) => Pools::Postgres(postgres_pool(connections).connect_lazy_with(options)),
+            Url::Postgres(options) => Pools::Postgres(postgres_pool(connections).connect_lazy_with(*options)),
             Url::Sqlite(path) => {
                 let (writing, reading) = sqlite_options(path);
                 let writer = sqlite_pool(1).connect_lazy_with(writing.create_if_missing(false));
@@ -158,7 +158,7 @@ impl Db {
 /// Where a database is.
 pub(crate) enum Url<'a> {
     /// On a server.
-    Postgres(PgConnectOptions),
+    Postgres(Box<PgConnectOptions>),
     /// In a file.
     Sqlite(&'a Path),
 }
@@ -169,7 +169,7 @@ impl<'a> Url<'a> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let options: PgConnectOptions =
                 url.parse().map_err(|error| Error::Migration(format!("the database URL cannot be read: {error}")))?;
-            return Ok(Self::Postgres(options.statement_cache_capacity(PREPARED)));
+            return Ok(Self::Postgres(Box::new(options.statement_cache_capacity(PREPARED))));
         }
         let path = url.strip_prefix("sqlite:").ok_or_else(|| {
             let scheme = url.split(':').next().unwrap_or_default();

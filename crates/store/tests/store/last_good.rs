@@ -8,6 +8,7 @@ use provost_model::{Clock, Workspace};
 use provost_store::{KeepLastGood, MasterKey, Options, Result, Sealer, Store};
 
 use crate::acts::{add_member, eventually, workspace};
+use crate::postgres::PostgresDatabase;
 
 fn options(folder: &Path, clock: &Clock) -> Options {
     let key = MasterKey::from_file(&folder.join("master.key")).expect("a key");
@@ -64,5 +65,20 @@ async fn what_is_kept_is_what_was_there() -> Result<()> {
     assert_eq!(std::fs::read(&file).expect("a file"), sealed);
     clock.advance(SignedDuration::from_hours(25));
     assert!(Store::open(options(folder.path(), &clock)).await.is_err(), "it is too old");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_postgres_that_was_emptied_is_not_begun_anew() -> Result<()> {
+    let (folder, clock, server) =
+        (tempfile::tempdir().expect("a directory"), Clock::system(), PostgresDatabase::create().await);
+    let options = || Options { database_url: server.url().to_owned(), ..options(folder.path(), &clock) };
+    let store = Store::open(options()).await?;
+    let ws = workspace(&store).await?;
+    store.close(Duration::from_secs(5)).await;
+    server.empty().await;
+    let store = Store::open(options()).await?;
+    assert!(store.degraded().is_some_and(|degraded| degraded.reason.contains("no workspace")));
+    assert!(store.workspace(ws).is_some() && store.write().await.is_err());
     Ok(())
 }
