@@ -19,6 +19,8 @@ use crate::node::{Node, open_store};
 use crate::tls::PrivateCa;
 use crate::{logging, openapi};
 
+mod policy_rollback;
+
 /// Provost: a self-hosted control plane for Codex.
 #[derive(Debug, Parser)]
 #[command(name = "provost", version, about, max_term_width = 100)]
@@ -79,6 +81,8 @@ enum PolicyVerb {
         #[arg(long)]
         json: bool,
     },
+    /// Put back an earlier version of a policy: it becomes the next one, in one step.
+    Rollback(policy_rollback::RollbackArgs),
 }
 
 /// Runs the verb of the command line.
@@ -88,6 +92,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Verb::Init(args) => init(*args).await,
         Verb::ClientConfig(args) => client_config(*args),
         Verb::Policy(PolicyVerb::Lint { file, defaults, json }) => policy_lint(&file, defaults, json),
+        Verb::Policy(PolicyVerb::Rollback(args)) => print(&policy_rollback::run(args).await?),
         Verb::Openapi => print(&format!("{}\n", openapi::document().to_pretty_json()?)),
     }
 }

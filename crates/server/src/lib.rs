@@ -8,5 +8,6 @@ pub mod logging;
 pub mod node;
 pub mod openapi;
 mod operations;
+pub mod remote;
 pub mod routes;
 pub mod tls;
