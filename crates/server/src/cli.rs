@@ -26,6 +26,8 @@ use crate::remote::RemoteArgs;
 use crate::tls::PrivateCa;
 use crate::{logging, openapi};
 
+mod policy_rollback;
+
 /// Provost: a self-hosted control plane for Codex.
 #[derive(Debug, Parser)]
 #[command(name = "provost", version, about, max_term_width = 100)]
@@ -127,6 +129,9 @@ enum PolicyVerb {
         /// Do not ask.
         #[arg(long)]
         yes: bool,
+        /// Why, for whoever reads the versions later.
+        #[arg(long)]
+        note: Option<String>,
     },
     /// Write the policies and rules of the workspace into a folder.
     Export {
@@ -137,6 +142,8 @@ enum PolicyVerb {
     },
     /// Say what binds a member, key by key, and what becomes of a command; asks a running server.
     Explain(Box<policy_explain::ExplainArgs>),
+    /// Put back an earlier version of a policy: it becomes the next one, in one step.
+    Rollback(policy_rollback::RollbackArgs),
 }
 
 /// Runs the verb of the command line.
@@ -149,10 +156,11 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
             policy_lint::run(&file, defaults, &client_versions, json)
         }
         Verb::Policy(PolicyVerb::Diff(args)) => policy_code::diff(args).await,
-        Verb::Policy(PolicyVerb::Apply { folder, yes }) => policy_code::apply(folder, yes).await,
+        Verb::Policy(PolicyVerb::Apply { folder, yes, note }) => policy_code::apply(folder, yes, note).await,
         Verb::Policy(PolicyVerb::Export { folder, remote }) => policy_code::export(&folder, &remote).await,
         Verb::Exception(verb) => exception::run(verb).await,
         Verb::Policy(PolicyVerb::Explain(args)) => print(&policy_explain::explain(*args).await?),
+        Verb::Policy(PolicyVerb::Rollback(args)) => print(&policy_rollback::run(args).await?),
         Verb::Openapi => print(&format!("{}\n", openapi::document().to_pretty_json()?)),
     }
 }

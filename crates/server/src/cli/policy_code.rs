@@ -38,7 +38,7 @@ pub(crate) async fn diff(args: FolderArgs) -> Result<ExitCode> {
 }
 
 /// Plans, asks, and does just that.
-pub(crate) async fn apply(args: FolderArgs, yes: bool) -> Result<ExitCode> {
+pub(crate) async fn apply(args: FolderArgs, yes: bool, note: Option<String>) -> Result<ExitCode> {
     let remote = Remote::with_api_key(&args.remote)?;
     let plan = ask(&remote, &args, json!({ "dry_run": true })).await?;
     if is_empty(&plan) {
@@ -58,13 +58,17 @@ pub(crate) async fn apply(args: FolderArgs, yes: bool) -> Result<ExitCode> {
             bail!("nothing was done");
         }
     }
-    let done = ask(&remote, &args, json!({ "plan_id": plan["plan_id"] })).await?;
-    print(&if args.json {
-        format!("{done:#}\n")
-    } else if yes {
-        format!("{}Done.\n", text(&done))
-    } else {
-        "Done.\n".to_owned()
+    let done = ask(&remote, &args, json!({ "plan_id": plan["plan_id"], "note": note })).await?;
+    if args.json {
+        return print(&format!("{done:#}\n"));
+    }
+    let shown = if yes { text(&plan) } else { String::new() };
+    print(&match done["status"].as_str() {
+        Some("pending") => {
+            let id = done["id"].as_str().unwrap_or_default();
+            format!("{shown}It waits for a second person's approval, as {id}.\n")
+        }
+        _ => format!("{shown}Done.\n"),
     })
 }
 

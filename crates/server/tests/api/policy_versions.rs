@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use http::header::{ETAG, IF_MATCH};
 use http::{Method, StatusCode};
-use provost_testkit::server::{Answer, As, PASSWORD, Server};
+use provost_testkit::server::{Answer, As, Database, PASSWORD, Server};
 use serde_json::{Value, json};
 
 use super::{BOTH, PATIENT, stage, status};
@@ -206,4 +206,31 @@ async fn what_clients_of_today_refuse_is_not_put_back() {
         assert_eq!(status(&answer), "422 policy_invalid contents");
         assert_eq!(server.get(&path).await.ok()["version"], 2);
     }
+}
+
+#[tokio::test]
+async fn from_the_command_line() {
+    let server = Server::start_with(Database::Sqlite, PATIENT).await;
+    let path = format!("/api/v1/policies/{}", server.policy("p", CAREFUL).await);
+    publish(&server, &path, OPEN, "").await;
+    let run = async |args: &[&str]| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_provost"));
+        command.args(["policy", "rollback"]).args(args);
+        command.env("PROVOST_URL", server.http_url()).env("PROVOST_API_KEY", &server.api_key);
+        let output = command.output().await.expect("it runs");
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        (output.status.success(), text(output.stdout), text(output.stderr))
+    };
+    let (done, said, _) = run(&["p", "--to", "1", "--note", "it went wrong"]).await;
+    assert!(done);
+    assert_eq!(said, "p: version 3 says again what version 1 said\n");
+    let now = server.get(&path).await.ok();
+    assert_eq!((&now["contents"], &now["note"]), (&json!(CAREFUL), &json!("it went wrong")));
+    let (done, _, complaint) = run(&["p", "--to", "9"]).await;
+    assert!(!done && complaint.contains("to_version: the policy has no version 9"), "{complaint}");
+    let (done, _, complaint) = run(&["q"]).await;
+    assert!(!done && complaint.contains("there is no policy `q`; there are: p"), "{complaint}");
+    server.patch("/api/v1/settings", json!({ "policy_approval": true })).await.ok();
+    let (done, said, _) = run(&[path.rsplit('/').next().unwrap(), "--to", "2"]).await;
+    assert!(done && said.contains("waits for a second person's approval, as prop_"), "{said}");
 }
