@@ -3,8 +3,8 @@
 mod api;
 mod client_versions;
 mod delivery;
-mod exceptions;
 mod device_fetches;
+mod exceptions;
 mod explain;
 mod fetches;
 mod proposals;

@@ -72,7 +72,8 @@ pub(crate) async fn list(
     }
     let rows = policies::list_versions(&mut tx, ws, id, before, query.limit()? + 1).await?;
     let candidates = Candidates::read(&mut tx, &permit, id).await?;
-    let bodies = rows.into_iter().map(|row| candidates.body(row.version, PolicyBody::of(row, &permit.workspace))).collect();
+    let bodies =
+        rows.into_iter().map(|row| candidates.body(row.version, PolicyBody::of(row, &permit.workspace))).collect();
     List::new(bodies, &query, |version: &PolicyVersionBody| version.policy.version_key())
 }
 

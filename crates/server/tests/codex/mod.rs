@@ -7,6 +7,7 @@ mod browser;
 mod config_server;
 mod drift;
 mod exceptions;
+mod explain;
 mod failing_upstreams;
 mod gateway;
 mod leaving;
