@@ -109,7 +109,13 @@ impl Walk {
                     let any = join(path, "*");
                     match RECORDED.key(&canonical(&any), self.index) {
                         Some(known) => (any, known),
-                        None => continue,
+                        None => {
+                            // A word that says what the table is has no row but for its values.
+                            if entry.node.text().is_some() {
+                                self.value(&entry.node, &named, &join(shown, &check::quoted_key(&entry.key)));
+                            }
+                            continue;
+                        }
                     }
                 }
             };
