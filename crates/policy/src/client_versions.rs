@@ -55,7 +55,10 @@ pub(crate) async fn of(app: &App, ws: WorkspaceId, contents: &str) -> Result<Vec
         (*last, *members) = ((*last).max(row.last_seen_at), (*members).max(row.members));
     }
     let versions: Vec<ClientVersion> = seen.keys().copied().collect();
-    let verdicts = lint::for_versions(contents, &versions).into_iter().zip(seen);
+    let contents = contents.to_owned();
+    // A text may be a megabyte long, and other requests wait for this thread.
+    let work = tokio::task::spawn_blocking(move || lint::for_versions(&contents, &versions));
+    let verdicts = work.await.expect("linting does not panic").into_iter().zip(seen);
     let joined = verdicts.map(|(verdict, (_, (last_seen_at, members)))| {
         let VersionVerdict { version, recorded, ignores, problems } = verdict;
         SeenVersion { version, last_seen_at, members, recorded, ignores, problems }

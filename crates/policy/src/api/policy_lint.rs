@@ -40,8 +40,13 @@ pub(crate) async fn lint(
     Json(body): Json<LintRequest>,
 ) -> Result<axum::Json<LintAnswer>> {
     let client_versions = client_versions::of(&app, permit.workspace.id, &body.contents).await?;
-    let problems = lint::requirements(&body.contents);
-    let defaults_problems = body.defaults.as_deref().map(lint::defaults).unwrap_or_default();
+    let work = move || {
+        let defaults_problems = body.defaults.as_deref().map(lint::defaults).unwrap_or_default();
+        (lint::requirements(&body.contents), defaults_problems)
+    };
+    // A text may be a megabyte long, and other requests wait for this thread.
+    let work = tokio::task::spawn_blocking(work).await;
+    let (problems, defaults_problems) = work.expect("linting does not panic");
     let mut all = problems.iter().chain(&defaults_problems);
     let valid = all.all(|problem| problem.severity != Severity::Error);
     Ok(axum::Json(LintAnswer { valid, problems, defaults_problems, client_versions }))

@@ -134,12 +134,12 @@ async fn hostile_texts_are_answered_in_time() {
     let start = "default_permissions = \"p\"\nallowed_permission_profiles = { p = true }\n";
     let texts = [
         ("10,000 rules", format!("[rules]\nprefix_rules = [{rules}]"), StatusCode::OK),
-        ("1 MB of comment", "#".repeat(1 << 20), StatusCode::OK),
-        ("2 MB", "#".repeat(2 << 20), StatusCode::OK),
+        ("1 MB of comment", "#".repeat(1_000_000), StatusCode::OK),
+        ("2 MB", "#".repeat(2 << 20), StatusCode::PAYLOAD_TOO_LARGE),
         ("a regex that explodes", regex("((a{100}){100}){100}"), StatusCode::OK),
         ("a regex of groups", regex(&"(".repeat(500_000)), StatusCode::OK),
         ("a regex of alternatives", regex(&"(a|aa)+".repeat(20_000)), StatusCode::OK),
-        ("brackets", "[".repeat(1 << 20), StatusCode::OK),
+        ("brackets", "[".repeat(1_000_000), StatusCode::OK),
         ("nested tables", format!("x = {}1", "{a=".repeat(200_000)), StatusCode::OK),
         ("dotted keys", format!("{} = 1", ["a"; 400_000].join(".")), StatusCode::OK),
         (
@@ -152,7 +152,8 @@ async fn hostile_texts_are_answered_in_time() {
         let began = Instant::now();
         let answer = server.post(LINT, json!({ "contents": text })).await;
         assert_eq!(answer.status, status, "{what}");
-        assert!(answer.body["problems"].as_array().is_some_and(|problems| problems.len() <= 201), "{what}");
+        let few = |problems: &Vec<Value>| problems.len() <= 201;
+        assert!(status != StatusCode::OK || answer.body["problems"].as_array().is_some_and(few), "{what}");
         assert!(began.elapsed() < Duration::from_secs(20), "{what} took {:?}", began.elapsed());
     }
     // What is no UTF-8 is no JSON text either; a lone surrogate is none.

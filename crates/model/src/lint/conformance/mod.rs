@@ -98,7 +98,7 @@ fn generated_policies_get_the_clients_verdict() {
                     if index >= count {
                         return;
                     }
-                    if index % 250 == 0 {
+                    if index.is_multiple_of(250) {
                         say(&format!("seed {seed}: {index} of {count} policies"));
                     }
                     let policy = generate::policy(seed, index);

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use self::recorded::{Known, RECORDED};
+use self::recorded::{Answer, RECORDED};
 use super::document::{Node, Place, Value};
 use super::report::Report;
 use super::schema::EVENTS;
@@ -59,7 +59,7 @@ fn verdict(contents: &str, tree: Option<&Node<'_>>, version: ClientVersion) -> V
     found.dedup_by(|later, first| later.place == first.place && later.shown == first.shown);
     let mut report = Report::default();
     for Finding { place, shown, known, .. } in &found {
-        if *known == Known::Refused {
+        if *known == Answer::Refuses {
             let consequence = if version < FAILS_CLOSED { "goes on without any policy" } else { "refuses to start" };
             let message = format!("Client {version} does not understand `{shown}` and {consequence}.");
             report.error(*place, shown, "refused_by_version", message);
@@ -68,7 +68,7 @@ fn verdict(contents: &str, tree: Option<&Node<'_>>, version: ClientVersion) -> V
             report.warn(*place, shown, "ignored_by_version", message);
         }
     }
-    let ignored = found.into_iter().filter(|finding| finding.known == Known::Ignored).map(|finding| finding.shown);
+    let ignored = found.into_iter().filter(|finding| finding.known == Answer::Ignores).map(|finding| finding.shown);
     let recorded = neighbours.iter().map(|index| RECORDED.versions[*index]).collect();
     VersionVerdict {
         version,
@@ -82,7 +82,7 @@ fn verdict(contents: &str, tree: Option<&Node<'_>>, version: ClientVersion) -> V
 struct Finding {
     place: Place,
     shown: String,
-    known: Known,
+    known: Answer,
 }
 
 struct Walk {
@@ -109,7 +109,13 @@ impl Walk {
                     let any = join(path, "*");
                     match RECORDED.key(&canonical(&any), self.index) {
                         Some(known) => (any, known),
-                        None => continue,
+                        None => {
+                            // A word that says what the table is has no row but for its values.
+                            if entry.node.text().is_some() {
+                                self.value(&entry.node, &named, &join(shown, &check::quoted_key(&entry.key)));
+                            }
+                            continue;
+                        }
                     }
                 }
             };
@@ -133,17 +139,18 @@ impl Walk {
     }
 
     /// Notes what is not known; true if it is.
-    fn note(&mut self, place: Place, known: Option<Known>, shown: impl FnOnce() -> String) -> bool {
+    fn note(&mut self, place: Place, known: Option<Answer>, shown: impl FnOnce() -> String) -> bool {
         match known {
-            Some(known @ (Known::Ignored | Known::Refused)) => {
+            Some(known @ (Answer::Ignores | Answer::Refuses)) => {
                 // Twice as many as are shown: two neighbours may say the same.
-                if self.found.len() < 4 * MAX_PROBLEMS || known == Known::Refused && self.found.len() < 8 * MAX_PROBLEMS
+                if self.found.len() < 4 * MAX_PROBLEMS
+                    || known == Answer::Refuses && self.found.len() < 8 * MAX_PROBLEMS
                 {
                     self.found.push(Finding { place, shown: shown(), known });
                 }
                 false
             }
-            Some(Known::Known) | None => true,
+            Some(Answer::Knows) | None => true,
         }
     }
 }

@@ -16,10 +16,10 @@ pub(super) static RECORDED: LazyLock<Recorded> = LazyLock::new(|| {
 
 /// What a version makes of a key, from harmless to harmful.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Known {
-    Known,
-    Ignored,
-    Refused,
+pub(super) enum Answer {
+    Knows,
+    Ignores,
+    Refuses,
 }
 
 /// For each key, or word at a key, one letter per version: `k` known, `i` ignored, `r` refused, `?` not asked.
@@ -43,21 +43,21 @@ impl Recorded {
     }
 
     /// What a version makes of a key; none if it was never asked.
-    pub(super) fn key(&self, path: &str, index: usize) -> Option<Known> {
+    pub(super) fn key(&self, path: &str, index: usize) -> Option<Answer> {
         letter(&self.keys, path, index)
     }
 
     /// What a version makes of a feature.
-    pub(super) fn feature(&self, name: &str, index: usize) -> Option<Known> {
+    pub(super) fn feature(&self, name: &str, index: usize) -> Option<Answer> {
         letter(&self.features, name, index)
     }
 }
 
-fn letter(rows: &HashMap<String, String>, name: &str, index: usize) -> Option<Known> {
+fn letter(rows: &HashMap<String, String>, name: &str, index: usize) -> Option<Answer> {
     match rows.get(name)?.as_bytes().get(index)? {
-        b'i' => Some(Known::Ignored),
-        b'r' => Some(Known::Refused),
+        b'i' => Some(Answer::Ignores),
+        b'r' => Some(Answer::Refuses),
         // Not asked: a key inside one that was ignored or refused, which has been said.
-        _ => Some(Known::Known),
+        _ => Some(Answer::Knows),
     }
 }
