@@ -76,6 +76,13 @@ fn features_are_known_by_name() {
 }
 
 #[test]
+fn a_date_without_quotes_is_no_string_before_0_153() {
+    let date = "mcp_servers.a.identity.url = 1979-05-27";
+    assert_eq!(refusals(&verdict(date, "0.145.0")), ["mcp_servers.a.identity.url"]);
+    assert!(refusals(&verdict(date, "0.153.0")).is_empty());
+}
+
+#[test]
 fn hostile_texts_take_little_time_and_memory() {
     let start = std::time::Instant::now();
     let versions: Vec<ClientVersion> =

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::policy::Toml;
 use crate::lint::schema::{Field, GATEWAY, NETWORK, PROVIDERS, Presence, ROOT, Shape, Table};
-use crate::lint::versions::canonical;
+use crate::lint::versions::{DATE, canonical};
 
 /// What to ask a version about one key, or about one word at a key (`key=word`).
 #[derive(Debug, Serialize)]
@@ -33,6 +33,11 @@ pub(super) fn all() -> Vec<Probe> {
             }
         }
     }
+    // An identity is a string that every version knows.
+    let date = Toml::Raw("1979-05-27".to_owned());
+    let around = |key: &str, value: Toml| Toml::Table(vec![(key.to_owned(), value)]);
+    let identity = ["url", "identity", "a", "mcp_servers"].into_iter().fold(date, |value, key| around(key, value));
+    probes.add(DATE, None, identity, None);
     probes.list
 }
 

@@ -11,6 +11,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+#[cfg(test)]
+pub(super) use self::recorded::DATE;
 use self::recorded::{Answer, RECORDED};
 use super::document::{Node, Place, Value};
 use super::report::Report;
@@ -133,6 +135,10 @@ impl Walk {
             Value::Text(word) if word.len() <= recorded::LONGEST_WORD => {
                 let known = RECORDED.key(&canonical(&format!("{path}={word}")), self.index);
                 self.note(node.place, known, || format!("{shown} = \"{word}\""));
+            }
+            // Newer versions read a date where a string belongs.
+            Value::Date(_) => {
+                self.note(node.place, RECORDED.key(recorded::DATE, self.index), || shown.to_owned());
             }
             _ => {}
         }

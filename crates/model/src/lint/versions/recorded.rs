@@ -10,6 +10,9 @@ use crate::ClientVersion;
 /// No word of the schema is longer.
 pub(super) const LONGEST_WORD: usize = 64;
 
+/// The row that says what becomes of a date without quotes where a string belongs.
+pub(in crate::lint) const DATE: &str = "=date";
+
 pub(super) static RECORDED: LazyLock<Recorded> = LazyLock::new(|| {
     serde_json::from_str(include_str!("recorded.json")).expect("the record is checked in, and a test reads it")
 });
