@@ -210,7 +210,9 @@ pub(crate) async fn check_tag(
     let ws = change.workspace_id();
     let version = policies::version(change, ws, id).await?.ok_or_else(|| Error::not_found("policy"))?;
     let Err(error) = tag(id, version).check(headers) else { return Ok(()) };
-    let heads = policies::list_heads(change, ws, id, LOOKED_AT).await?;
+    let mut heads = policies::list_heads(change, ws, id, LOOKED_AT).await?;
+    // What is only rolled out, or was called off, came in between for nobody.
+    heads.retain(|head| head.version <= version);
     let seen = heads.iter().position(|head| tag(id, head.version).check(headers).is_ok());
     // What was seen is not known, or too old: the newest is told.
     let since = heads.iter().take(seen.unwrap_or(1).min(TOLD)).map(|head| {

@@ -2,8 +2,9 @@
 
 use axum::extract::State;
 use http::HeaderMap;
-use provost_model::PolicyId;
-use provost_store::tables::policies;
+use provost_model::{PolicyId, RolloutStatus};
+use provost_store::Change;
+use provost_store::tables::{policies, rollouts};
 use provost_web::{App, Error, ErrorBody, Json, PathId, Permit, Result, permits};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -38,12 +39,22 @@ pub(crate) async fn create(
 ) -> Result<Written> {
     let mut change = permit.change(&app).await?;
     check_tag(&mut change, id, &headers, &permit.workspace).await?;
-    let ws = change.workspace_id();
-    let current = policies::version(&mut change, ws, id).await?.ok_or_else(|| Error::not_found("policy"))?;
     let to_version = match body.to_version {
         Some(version) => version,
-        None if current > 1 => current - 1,
-        None => return Err(Error::conflict("no_earlier_version", "this is the first version of the policy")),
+        None => published_before(&mut change, id).await?,
     };
     submit(&app, &permit, change, ProposedChange::RollBackPolicy { policy_id: id, to_version }, body.note).await
+}
+
+/// The version that everybody got before the current one: not one whose rollout was called off.
+async fn published_before(change: &mut Change, id: PolicyId) -> Result<i64> {
+    const LOOKED_AT: u32 = 1_000;
+    let ws = change.workspace_id();
+    let current = policies::version(change, ws, id).await?.ok_or_else(|| Error::not_found("policy"))?;
+    let candidates = rollouts::candidates_of(change, ws, id).await?.into_iter();
+    let unfinished = candidates.filter(|(_, _, status)| *status != RolloutStatus::Finished);
+    let unpublished: Vec<i64> = unfinished.map(|(version, _, _)| version).collect();
+    let heads = policies::list_heads(change, ws, id, LOOKED_AT).await?;
+    let before = heads.iter().map(|head| head.version).find(|head| *head < current && !unpublished.contains(head));
+    before.ok_or_else(|| Error::conflict("no_earlier_version", "this is the first version of the policy"))
 }
