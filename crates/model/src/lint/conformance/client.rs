@@ -55,7 +55,8 @@ impl Client {
         let bundle = serde_json::json!({ "requirements_toml": { "enterprise_managed": managed } }).to_string();
         self.bundles.lock().expect("no one panics with it").insert(index, bundle);
         let home = self.root.join(index.to_string());
-        fs::create_dir_all(&home).expect("the temporary directory can be written");
+        let codex = home.join(".codex");
+        fs::create_dir_all(&codex).expect("the temporary directory can be written");
         let tokens = serde_json::json!({
             "id_token": TOKEN, "access_token": TOKEN, "refresh_token": "unused", "account_id": "account-1",
         });
@@ -66,8 +67,8 @@ impl Client {
             "chatgpt_base_url = \"http://127.0.0.1:{}/{index}/backend-api\"\ncli_auth_credentials_store = \"file\"\n",
             self.port
         );
-        fs::write(home.join("auth.json"), auth.to_string()).expect("the directory was just made");
-        fs::write(home.join("config.toml"), config).expect("the directory was just made");
+        fs::write(codex.join("auth.json"), auth.to_string()).expect("the directory was just made");
+        fs::write(codex.join("config.toml"), config).expect("the directory was just made");
         let mut command = Command::new(&self.program);
         command.args(["app-server", "--print-startup-config"]).current_dir(&home).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
@@ -76,7 +77,7 @@ impl Client {
                 command.env_remove(name);
             }
         }
-        let output = command.env("CODEX_HOME", &home).env("HOME", &home).output().expect("the client can be run");
+        let output = command.env("CODEX_HOME", &codex).env("HOME", &home).output().expect("the client can be run");
         self.bundles.lock().expect("no one panics with it").remove(&index);
         fs::remove_dir_all(&home).expect("nobody else has it");
         let said = serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap_or_else(|_| {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use regex_lite::Regex;
 
+use super::deny_read::windows;
 use super::glob;
 use super::permissions::defined;
 use crate::lint::check::quoted_key;
@@ -20,6 +21,7 @@ const HOME: &str = "/~/~";
 pub(super) fn policy(merged: &Node<'_>, name: &str, report: &mut Report) {
     let (chain, base) = chain(merged, name);
     sockets(merged, &chain, report);
+    roots(&chain, report);
     readable(merged, &chain, base, report);
 }
 
@@ -57,6 +59,21 @@ fn sockets(merged: &Node<'_>, chain: &[&Entry<'_>], report: &mut Report) {
         let message = "The policy's network rules list Unix sockets, and clients refuse a profile that allows all of \
             them. Remove one of the two.";
         report.error(node.place, &key, "exclusive_fields", message);
+    }
+}
+
+/// Clients on Linux and macOS refuse a workspace root of Windows.
+fn roots(chain: &[&Entry<'_>], report: &mut Report) {
+    let mut said = HashSet::new();
+    for profile in chain {
+        for root in profile.node.get("workspace_roots").map(Node::entries).unwrap_or_default() {
+            if said.insert(root.key.as_ref()) && root.node.bool() == Some(true) && windows(&root.key) {
+                let key = format!("permissions.{}.workspace_roots.{}", quoted_key(&profile.key), quoted_key(&root.key));
+                let message =
+                    "Clients on Linux and macOS refuse Windows paths. Keep this one in a policy for Windows only.";
+                report.error(root.place, &key, "bad_path", message);
+            }
+        }
     }
 }
 
