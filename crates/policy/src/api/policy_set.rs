@@ -150,16 +150,19 @@ pub(crate) async fn update(
     Json(body): Json<PolicySetRequest>,
 ) -> Result<Written> {
     let wanted = WantedSet { policies: checked(body.policies)?, rules: body.rules, prune: body.prune };
-    let mut change = permit.change(&app).await?;
-    let ws = change.workspace_id();
-    let (plan, _) = wanted.plan(&mut change, ws).await?;
+    let ws = permit.workspace.id;
+    // Before the change begins: who holds the workspace's lock takes no second connection.
+    let published: HashSet<&str> = permit.workspace.policies.values().map(|policy| &*policy.contents).collect();
     for (index, policy) in wanted.policies.iter().enumerate() {
-        if plan.writes(&policy.name) {
+        // What is published already stops nobody anew.
+        if !published.contains(policy.contents.as_str()) {
             let seen = client_versions::of(&app, ws, &policy.contents).await?;
             let in_set = |error: Error| error.with_field(format!("policies[{index}].contents"));
             client_versions::check(&seen, &body.allow_client_versions).map_err(in_set)?;
         }
     }
+    let mut change = permit.change(&app).await?;
+    let (plan, _) = wanted.plan(&mut change, ws).await?;
     if body.dry_run {
         return Ok(Written::Set(plan));
     }
@@ -196,15 +199,6 @@ impl WantedSet {
         do_steps(change, by, &plan, present).await?;
         let plan = Now::Set(PolicySetPlan { applied: true, ..plan });
         Ok(if is_changed { Applied::changed(plan) } else { Applied::unchanged(plan) })
-    }
-}
-
-impl PolicySetPlan {
-    fn writes(&self, policy: &str) -> bool {
-        self.steps.iter().any(|step| match step {
-            Step::CreatePolicy { name, .. } | Step::UpdatePolicy { name, .. } => name_key(name) == name_key(policy),
-            _ => false,
-        })
     }
 }
 
