@@ -64,10 +64,11 @@ fn sockets(merged: &Node<'_>, chain: &[&Entry<'_>], report: &mut Report) {
 
 /// Clients on Linux and macOS refuse a workspace root of Windows.
 fn roots(chain: &[&Entry<'_>], report: &mut Report) {
+    let is_windows = |path: &str| windows(path) || path.strip_prefix('/').is_some_and(windows);
     let mut said = HashSet::new();
     for profile in chain {
         for root in profile.node.get("workspace_roots").map(Node::entries).unwrap_or_default() {
-            if said.insert(root.key.as_ref()) && root.node.bool() == Some(true) && windows(&root.key) {
+            if said.insert(root.key.as_ref()) && root.node.bool() == Some(true) && is_windows(&root.key) {
                 let key = format!("permissions.{}.workspace_roots.{}", quoted_key(&profile.key), quoted_key(&root.key));
                 let message =
                     "Clients on Linux and macOS refuse Windows paths. Keep this one in a policy for Windows only.";
