@@ -56,6 +56,9 @@ impl Client {
         self.bundles.lock().expect("no one panics with it").insert(index, bundle);
         let home = self.root.join(index.to_string());
         let codex = home.join(".codex");
+        // Not below the home directory: what a policy says of one must not reach the other.
+        let work = self.root.join("work");
+        fs::create_dir_all(&work).expect("the temporary directory can be written");
         fs::create_dir_all(&codex).expect("the temporary directory can be written");
         let tokens = serde_json::json!({
             "id_token": TOKEN, "access_token": TOKEN, "refresh_token": "unused", "account_id": "account-1",
@@ -70,7 +73,7 @@ impl Client {
         fs::write(codex.join("auth.json"), auth.to_string()).expect("the directory was just made");
         fs::write(codex.join("config.toml"), config).expect("the directory was just made");
         let mut command = Command::new(&self.program);
-        command.args(["app-server", "--print-startup-config"]).current_dir(&home).stdin(Stdio::null());
+        command.args(["app-server", "--print-startup-config"]).current_dir(&work).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy().to_lowercase();
             if text.starts_with("codex") || text.starts_with("openai") || text.ends_with("_proxy") {

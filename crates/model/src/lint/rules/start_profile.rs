@@ -50,7 +50,7 @@ fn sockets(merged: &Node<'_>, chain: &[&Entry<'_>], report: &mut Report) {
     let Some(managed) = surfaces.iter().find_map(|path| merged.at(path)) else { return };
     let lists = managed.get("unix_sockets").is_some()
         || managed.get("allow_unix_sockets").is_some_and(|list| !list.items().is_empty());
-    if !lists || managed.get(KEY).and_then(Node::bool) == Some(true) {
+    if !lists || managed.get(KEY).is_some() {
         return;
     }
     let all = chain.iter().find_map(|entry| Some((entry, entry.node.at(&["network", KEY])?)));
