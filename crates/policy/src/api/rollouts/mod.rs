@@ -97,7 +97,7 @@ pub(crate) fn refuse_while_live(rollout: &RolloutRow) -> Error {
 }
 
 /// Where a second person must agree to changes of policies (`policy_approval`), a rollout is started,
-/// widened and finished through a proposal. THE PLACE for `ProposedChange`: make the proposal here.
+/// widened and finished through a proposal. Until there is a `ProposedChange` for it, it is refused here.
 pub(crate) fn check_approval(caller: &Caller) -> Result<()> {
     if !caller.workspace.settings.policy_approval {
         return Ok(());
