@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use provost_model::{AllowedIps, DeviceEnrolment, DeviceEnrolmentId, GroupId, TokenHash, WorkspaceId, name_key};
 
+use super::replaced_secrets::Holder;
 use super::{Page, replaced_secrets};
 use crate::Result;
 use crate::db::{Row, Tx};
@@ -87,12 +88,11 @@ pub async fn replace_secret(
     previous_until: Timestamp,
     now: Timestamp,
 ) -> Result<()> {
-    let sql = "SELECT hash FROM device_enrolments WHERE workspace_id = $1 AND id = $2";
-    let Some(row) = tx.row(sql, [ws.into(), id.into()]).await? else { return Ok(()) };
-    replaced_secrets::insert(tx, ws, &id.to_string(), &row.hash("hash")?, previous_until, now).await?;
-    let sql = "UPDATE device_enrolments SET hash = $3 WHERE workspace_id = $1 AND id = $2";
-    tx.execute(sql, [ws.into(), id.into(), hash.into()]).await?;
-    Ok(())
+    let holder = Holder {
+        hash: "SELECT hash FROM device_enrolments WHERE workspace_id = $1 AND id = $2",
+        set_hash: "UPDATE device_enrolments SET hash = $3 WHERE workspace_id = $1 AND id = $2",
+    };
+    replaced_secrets::replace(tx, ws, (holder, id.to_string()), hash, previous_until, now).await
 }
 
 /// Revokes one.
@@ -162,8 +162,7 @@ pub(crate) async fn load_all(tx: &mut Tx, ws: WorkspaceId) -> Result<Vec<(TokenH
         JOIN replaced_secrets r ON r.workspace_id = d.workspace_id AND r.credential_id = d.id
         WHERE d.workspace_id = $1 AND d.revoked_at IS NULL AND r.expires_at = d.previous_expires_at";
     for row in tx.rows(sql, [ws.into()]).await? {
-        let (_, enrolment) = snapshot(&row)?;
-        found.push((row.hash("former_hash")?, until(enrolment, row.time("former_end")?)));
+        found.push(replaced_secrets::former(&row, snapshot(&row)?.1)?);
     }
     Ok(found)
 }
@@ -176,19 +175,7 @@ pub(crate) async fn load(
 ) -> Result<Vec<(TokenHash, Option<DeviceEnrolment>)>> {
     let sql = "SELECT * FROM device_enrolments WHERE workspace_id = $1 AND id = $2";
     let Some(row) = tx.row(sql, [ws.into(), id.into()]).await? else { return Ok(Vec::new()) };
-    let (hash, enrolment) = snapshot(&row)?;
-    let previous_until = row.opt_time("previous_expires_at")?;
-    let enrolment = row.opt_time("revoked_at")?.is_none().then_some(enrolment);
-    let mut secrets = vec![(hash, enrolment.clone())];
-    for (hash, end) in replaced_secrets::of(tx, ws, &id.to_string()).await? {
-        let enrolment = enrolment.clone().filter(|_| previous_until == Some(end));
-        secrets.push((hash, enrolment.map(|enrolment| until(enrolment, end))));
-    }
-    Ok(secrets)
-}
-
-fn until(enrolment: DeviceEnrolment, end: Timestamp) -> DeviceEnrolment {
-    DeviceEnrolment { expires_at: replaced_secrets::earlier(enrolment.expires_at, end), ..enrolment }
+    replaced_secrets::all(tx, ws, &row, snapshot(&row)?).await
 }
 
 fn snapshot(row: &Row) -> Result<(TokenHash, DeviceEnrolment)> {
