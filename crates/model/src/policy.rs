@@ -171,12 +171,17 @@ impl Workspace {
     /// The policy that binds a member: the first rule whose group contains them, else the
     /// fallback. This is what delivery calls; [`Self::lookup_member`] answers the same with reasons.
     pub fn policy_for(&self, member: &Member) -> Option<&Arc<Policy>> {
+        self.policy_in(&member.groups)
+    }
+
+    /// The policy that binds somebody who is in these groups (sorted) and no others.
+    pub(crate) fn policy_in(&self, groups: &[GroupId]) -> Option<&Arc<Policy>> {
         let PolicyRules { rules, fallback, first_of } = &self.policy_rules;
-        let first = member.groups.iter().filter_map(|group| first_of.get(group)).min();
+        let first = groups.iter().filter_map(|group| first_of.get(group)).min();
         let matched = match first.map(|position| &rules[*position]) {
             // Its group or its policy is gone: a later one may match.
             Some(rule) if !self.matches(rule, |_| true) => {
-                rules.iter().find(|rule| self.matches(rule, |group| member.is_in(group)))
+                rules.iter().find(|rule| self.matches(rule, |group| groups.binary_search(&group).is_ok()))
             }
             first => first,
         };

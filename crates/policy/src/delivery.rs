@@ -10,10 +10,9 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
-use provost_model::{Bundle, Permission, Policy};
+use provost_model::{Bundle, Policy};
 use provost_web::{App, Client, EnrolledDevice};
 
-use crate::device_fetches::DeviceFetches;
 use crate::fetches::Fetches;
 use crate::telemetry::with_telemetry;
 
@@ -41,20 +40,15 @@ pub(crate) fn requirements(app: &App, fetches: &Fetches, client: &Client, known:
 }
 
 /// `config/bundle` at the address of a device enrolment: for machines without a signed-in member.
-pub(crate) fn device_bundle(app: &App, fetches: &DeviceFetches, device: &EnrolledDevice, known: &Known) -> Response {
+pub(crate) fn device_bundle(app: &App, fetches: &Fetches, device: &EnrolledDevice, known: &Known) -> Response {
     let policy = device.workspace.device_delivery(&device.enrolment);
-    fetches.record(app, device, policy.as_deref());
-    let bundle = policy.as_deref().map_or(&*EMPTY, |policy| &policy.bundle);
+    fetches.record(app, device, policy.map(Arc::as_ref), "device");
+    let bundle = policy.map_or(&*EMPTY, |policy| &policy.bundle);
     answer(bundle.bundle.clone(), Some(&bundle.bundle_tag), known)
 }
 
-/// A member who may not use Codex Local gets no policy rather than a refusal: clients show a refusal
-/// here as an outage, and the member hears why at the model call.
 fn policy_of<'a>(app: &App, client: &'a Client) -> Option<&'a Arc<Policy>> {
-    if !client.may(Permission::CodexLocalUse) {
-        return None;
-    }
-    client.workspace.delivery(&client.member, client.version(), app.store.clock().now()).policy
+    client.workspace.sent(&client.member, client.version(), app.store.clock().now())
 }
 
 fn note(app: &App, fetches: &Fetches, client: &Client, policy: Option<&Arc<Policy>>, endpoint: &'static str) {

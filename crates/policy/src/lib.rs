@@ -3,7 +3,6 @@
 mod api;
 mod client_versions;
 mod delivery;
-mod device_fetches;
 mod exceptions;
 mod explain;
 mod fetches;
@@ -23,7 +22,6 @@ use utoipa_axum::routes;
 pub use exceptions::expire_exceptions;
 
 use crate::delivery::Known;
-use crate::device_fetches::DeviceFetches;
 use crate::fetches::Fetches;
 pub use crate::rollouts::{look_after_rollouts, watch_rollouts};
 
@@ -70,7 +68,7 @@ pub fn client_routes() -> Router<App> {
     // no layer that it can do without.
     let for_bundles = Fetches::default();
     let for_requirements = for_bundles.clone();
-    let for_devices = DeviceFetches::default();
+    let for_devices = for_bundles.clone();
     let bundle = move |State(app): State<App>, client: Client, known: Known| {
         ready(delivery::bundle(&app, &for_bundles, &client, &known))
     };
