@@ -43,6 +43,7 @@ pub(crate) fn requirements(app: &App, fetches: &Fetches, client: &Client, known:
 pub(crate) fn device_bundle(app: &App, fetches: &Fetches, device: &EnrolledDevice, known: &Known) -> Response {
     let policy = device.workspace.device_delivery(&device.enrolment);
     fetches.record(app, device, policy.map(Arc::as_ref), "device");
+    app.deliveries.note_device_fetch(&app.store, device, policy.map(|policy| (policy.id, policy.version)));
     let bundle = policy.map_or(&*EMPTY, |policy| &policy.bundle);
     answer(bundle.bundle.clone(), Some(&bundle.bundle_tag), known)
 }

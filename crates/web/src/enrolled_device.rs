@@ -3,7 +3,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
 use provost_model::event::{Actor, EventType, Origin, Target};
-use provost_model::{DeviceEnrolment, Workspace};
+use provost_model::{ClientVersion, DeviceEnrolment, Workspace};
 use serde_json::json;
 
 use crate::last_use::Credential;
@@ -24,6 +24,11 @@ pub struct EnrolledDevice {
 }
 
 impl EnrolledDevice {
+    /// Which version of the Codex client it runs; none if it does not say.
+    pub fn version(&self) -> Option<ClientVersion> {
+        self.origin.user_agent.as_deref().and_then(ClientVersion::of_user_agent)
+    }
+
     /// Who that is, for events.
     pub fn actor(&self) -> Actor {
         Actor::device(self.enrolment.id)
