@@ -153,7 +153,8 @@ pub(crate) async fn approve(
         return Err(Error::forbidden(Permission::CodexAdminister));
     }
     let row = waiting(&mut change, id).await?;
-    caller.require_second_person(&app, &row.known_by, "a change of policies", json!({ "proposal_id": id }))?;
+    let subject = json!({ "proposal_id": id });
+    caller.require_second_person(&app, &mut change, &row.known_by, "a change of policies", subject).await?;
     if !may_still_ask(&mut change, &row).await? {
         let message = "who asked for this is no longer active: deny it, and have it asked for again";
         return Err(Error::conflict("requester_left", message));

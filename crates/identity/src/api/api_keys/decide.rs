@@ -66,7 +66,8 @@ pub(crate) async fn decide(app: &App, caller: &Caller, id: ApiKeyId, decision: D
         finish(change, EventType::ApiKeyDenied, &row).await?;
         return Ok(row.into());
     }
-    caller.require_second_person(app, &row.known_by, "a key", json!({ "api_key_id": id }))?;
+    let subject = json!({ "api_key_id": id });
+    caller.require_second_person(app, &mut change, &row.known_by, "a key", subject).await?;
     may_grant(app, caller, &row.scopes)?;
     if somebody_left(&mut change, &row).await? {
         let message = "who asked for this key, or knows the key that it was asked for with, is no longer an active \
