@@ -87,7 +87,7 @@ pub(crate) async fn create(
     if let Some(live) = rollouts::live_of(&mut change, ws, id).await? {
         return Err(refuse_while_live(&live));
     }
-    check_approval(&permit)?;
+    check_approval(&mut change).await?;
     refuse_errors(&body.contents, body.defaults.as_deref())?;
     if (&baseline.contents, &baseline.defaults) == (&body.contents, &body.defaults) {
         let message = "this is the published version already: there is nothing to roll out";

@@ -4,9 +4,9 @@ use axum::extract::State;
 use axum::response::Response;
 use provost_model::event::EventType;
 use provost_model::{RolloutId, RolloutStatus};
-use provost_store::tables::rollouts::{self, RolloutRow};
-use provost_store::{Change, Touched};
-use provost_web::{App, ErrorBody, Etag, PathId, Permit, Result, permits};
+use provost_store::Touched;
+use provost_store::tables::rollouts;
+use provost_web::{App, Caller, ErrorBody, Etag, PathId, Permit, Result, permits};
 use serde_json::json;
 
 use super::body::{RolloutBody, RolloutShown};
@@ -24,10 +24,7 @@ pub(crate) async fn pause(
     State(app): State<App>,
     PathId(id): PathId<RolloutId>,
 ) -> Result<Etag<RolloutBody>> {
-    let mut change = permit.change(&app).await?;
-    let row = find_live(&mut change, id).await?;
-    let row = turn(change, row, RolloutStatus::Paused, EventType::RolloutPaused).await?;
-    Ok(Etag(RolloutBody::new(row, &permit.workspace)))
+    turn(&app, &permit, id, RolloutStatus::Paused, EventType::RolloutPaused).await
 }
 
 /// Go on with a paused rollout. Its stage begins anew.
@@ -39,29 +36,33 @@ pub(crate) async fn resume(
     State(app): State<App>,
     PathId(id): PathId<RolloutId>,
 ) -> Result<Etag<RolloutBody>> {
-    let mut change = permit.change(&app).await?;
-    let row = find_live(&mut change, id).await?;
-    let row = turn(change, row, RolloutStatus::Running, EventType::RolloutResumed).await?;
-    Ok(Etag(RolloutBody::new(row, &permit.workspace)))
+    turn(&app, &permit, id, RolloutStatus::Running, EventType::RolloutResumed).await
 }
 
 /// Between running and paused; one that stands there already stays as it is.
-async fn turn(mut change: Change, mut row: RolloutRow, to: RolloutStatus, event: EventType) -> Result<RolloutRow> {
-    if row.status == to {
-        return Ok(row);
+async fn turn(
+    app: &App,
+    caller: &Caller,
+    id: RolloutId,
+    to: RolloutStatus,
+    event: EventType,
+) -> Result<Etag<RolloutBody>> {
+    let mut change = caller.change(app).await?;
+    let mut row = find_live(&mut change, id).await?;
+    if row.status != to {
+        let ws = change.workspace_id();
+        row.status = to;
+        row.updated_at = change.at();
+        if to == RolloutStatus::Running {
+            row.stage_since = change.at();
+        }
+        rollouts::update(&mut change, ws, &row).await?;
+        change.touch(Touched::Policy(row.policy_id));
+        let target = target(&mut change, &row).await?;
+        change.record(event, target, json!({ "percent": row.percent, "version": row.candidate_version }));
+        change.commit().await?;
     }
-    let ws = change.workspace_id();
-    row.status = to;
-    row.updated_at = change.at();
-    if to == RolloutStatus::Running {
-        row.stage_since = change.at();
-    }
-    rollouts::update(&mut change, ws, &row).await?;
-    change.touch(Touched::Policy(row.policy_id));
-    let target = target(&mut change, &row).await?;
-    change.record(event, target, json!({ "percent": row.percent, "version": row.candidate_version }));
-    change.commit().await?;
-    Ok(row)
+    Ok(Etag(RolloutBody::new(row, &caller.workspace)))
 }
 
 /// Finish a rollout: its version becomes the one that everybody gets.
@@ -71,7 +72,7 @@ async fn turn(mut change: Change, mut row: RolloutRow, to: RolloutStatus, event:
 pub(crate) async fn finish(permit: May, State(app): State<App>, PathId(id): PathId<RolloutId>) -> Result<Response> {
     let mut change = permit.change(&app).await?;
     let row = find_live(&mut change, id).await?;
-    check_approval(&permit)?;
+    check_approval(&mut change).await?;
     let row = end(&mut change, row, RolloutStatus::Finished).await?;
     change.commit().await?;
     shown(&mut app.store.read().await?, &app, &permit, row).await

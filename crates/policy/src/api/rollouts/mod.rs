@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use provost_model::{RolloutId, RolloutStatus};
 use provost_store::tables::rollouts::{self, RolloutFilter, RolloutRow};
+use provost_store::tables::workspaces;
 use provost_store::{Change, Tx};
 use provost_web::{App, Caller, Error, ErrorBody, Etag, List, ListQuery, PathId, Permit, Query, Result, permits};
 use serde::Deserialize;
@@ -98,8 +99,10 @@ pub(crate) fn refuse_while_live(rollout: &RolloutRow) -> Error {
 
 /// Where a second person must agree to changes of policies (`policy_approval`), a rollout is started,
 /// widened and finished through a proposal. Until there is a `ProposedChange` for it, it is refused here.
-pub(crate) fn check_approval(caller: &Caller) -> Result<()> {
-    if !caller.workspace.settings.policy_approval {
+/// Read in the change, like [`crate::proposals::submit`] does: approval that is turned on counts from then on.
+pub(crate) async fn check_approval(change: &mut Change) -> Result<()> {
+    let ws = change.workspace_id();
+    if !workspaces::settings(change, ws).await?.policy_approval {
         return Ok(());
     }
     let message = "policies change only when a second person has agreed, and rollouts cannot be proposed yet: \

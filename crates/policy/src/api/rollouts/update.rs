@@ -68,7 +68,7 @@ pub(crate) async fn update(
         return Ok(Etag(RolloutBody::new(after, &permit.workspace)));
     }
     if widens(&before, &after) {
-        check_approval(&permit)?;
+        check_approval(&mut change).await?;
     }
     let ws = change.workspace_id();
     after.updated_at = change.at();
