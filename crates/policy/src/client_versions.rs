@@ -66,6 +66,23 @@ pub(crate) async fn of(app: &App, ws: WorkspaceId, contents: &str) -> Result<Vec
     Ok(joined.collect())
 }
 
+/// The client versions in use, for a policy that is to be published.
+pub(crate) struct InUse {
+    /// What they make of it.
+    pub(crate) seen: Vec<SeenVersion>,
+    /// Those that it may stop.
+    pub(crate) allowed: Vec<ClientVersion>,
+    /// Whether its text is another than before: what is published already stops nobody anew.
+    pub(crate) is_new: bool,
+}
+
+impl InUse {
+    /// Refuses what would stop one of them.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.is_new { check(&self.seen, &self.allowed) } else { Ok(()) }
+    }
+}
+
 /// Refuses a policy that would stop a version that was seen, unless whoever publishes it says that this is meant.
 pub(crate) fn check(seen: &[SeenVersion], allowed: &[ClientVersion]) -> Result<()> {
     let stopped = seen.iter().filter(|seen| !allowed.contains(&seen.version)).filter_map(|seen| {

@@ -8,14 +8,16 @@ use provost_model::lint::{self, Problem, Severity};
 use provost_model::{ClientVersion, PolicyId, Workspace};
 use provost_store::Change;
 use provost_store::tables::policies::{self, PolicyRow};
-use provost_web::{App, Error, ErrorBody, Etag, Json, List, ListQuery, PathId, Permit, Query, Result, name, permits};
+use provost_web::{
+    App, Caller, Error, ErrorBody, Etag, Json, List, ListQuery, PathId, Permit, Query, Result, name, permits,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::authors::Author;
 use super::policy_proposals::ProposalBody;
-use crate::client_versions::{self, SeenVersion};
+use crate::client_versions::{self, InUse, SeenVersion};
 use crate::proposals::{PolicyDraft, ProposedChange, Written, submit};
 
 /// A policy, at one of its versions.
@@ -106,6 +108,17 @@ pub(crate) struct PolicyFields {
 }
 
 impl PolicyFields {
+    /// The client versions in use, which this would be the text of a policy for. Asked before the change
+    /// begins: who holds the workspace's lock takes no second connection.
+    async fn in_use(&self, app: &App, caller: &Caller, id: Option<PolicyId>) -> Result<InUse> {
+        let before = id.and_then(|id| caller.workspace.policies.get(&id));
+        Ok(InUse {
+            seen: client_versions::of(app, caller.workspace.id, &self.contents).await?,
+            allowed: self.allow_client_versions.clone(),
+            is_new: before.is_none_or(|before| *before.contents != *self.contents),
+        })
+    }
+
     fn split(self) -> (PolicyDraft, Option<String>) {
         let Self { name, contents, defaults, allow_client_versions: _, note } = self;
         (PolicyDraft { name, contents, defaults }, note)
@@ -134,13 +147,10 @@ pub(crate) async fn create(
     State(app): State<App>,
     Json(body): Json<PolicyFields>,
 ) -> Result<Written> {
-    let seen = client_versions::of(&app, permit.workspace.id, &body.contents).await?;
-    check_texts(&body.name, &body.contents, body.defaults.as_deref())?;
-    client_versions::check(&seen, &body.allow_client_versions)?;
+    let in_use = body.in_use(&app, &permit, None).await?;
     let (policy, note) = body.split();
     let change = permit.change(&app).await?;
-    let written = submit(&app, &permit, change, ProposedChange::CreatePolicy { policy }, note).await?;
-    Ok(written.with_client_versions(seen))
+    submit(&app, &permit, change, ProposedChange::CreatePolicy { policy }, note, Some(in_use)).await
 }
 
 /// One policy.
@@ -168,18 +178,12 @@ pub(crate) async fn update(
     headers: HeaderMap,
     Json(body): Json<PolicyFields>,
 ) -> Result<Written> {
-    let seen = client_versions::of(&app, permit.workspace.id, &body.contents).await?;
+    let in_use = body.in_use(&app, &permit, Some(id)).await?;
     let mut change = permit.change(&app).await?;
     check_tag(&mut change, id, &headers, &permit.workspace).await?;
-    check_texts(&body.name, &body.contents, body.defaults.as_deref())?;
-    let before = policies::get(&mut change, permit.workspace.id, id).await?;
-    // What is published already stops nobody anew.
-    if before.is_none_or(|before| before.contents != body.contents) {
-        client_versions::check(&seen, &body.allow_client_versions)?;
-    }
     let (policy, note) = body.split();
     let proposed = ProposedChange::UpdatePolicy { policy_id: id, policy };
-    Ok(submit(&app, &permit, change, proposed, note).await?.with_client_versions(seen))
+    submit(&app, &permit, change, proposed, note, Some(in_use)).await
 }
 
 /// Delete a policy that no rule names.
@@ -194,7 +198,7 @@ pub(crate) async fn delete(
 ) -> Result<Written> {
     let mut change = permit.change(&app).await?;
     check_tag(&mut change, id, &headers, &permit.workspace).await?;
-    submit(&app, &permit, change, ProposedChange::DeletePolicy { policy_id: id }, None).await
+    submit(&app, &permit, change, ProposedChange::DeletePolicy { policy_id: id }, None, None).await
 }
 
 /// Whether a write of a policy may go on (`If-Match`). Whoever was too late is told what came in between.
@@ -238,16 +242,10 @@ fn problems(contents: &str, defaults: Option<&str>) -> Vec<Problem> {
 }
 
 /// Refuses what would stop a client.
-pub(crate) fn check(fields: PolicyDraft) -> Result<PolicyDraft> {
-    let name = check_texts(&fields.name, &fields.contents, fields.defaults.as_deref())?;
-    Ok(PolicyDraft { name, ..fields })
-}
-
-/// Refuses what would stop a client; the name as it is kept.
-fn check_texts(called: &str, contents: &str, defaults: Option<&str>) -> Result<String> {
-    let name = name("name", called, 100)?;
-    refuse_errors(contents, defaults)?;
-    Ok(name)
+pub(crate) fn check(draft: PolicyDraft) -> Result<PolicyDraft> {
+    let name = name("name", &draft.name, 100)?;
+    refuse_errors(&draft.contents, draft.defaults.as_deref())?;
+    Ok(PolicyDraft { name, ..draft })
 }
 
 /// Refuses texts that would stop a client.

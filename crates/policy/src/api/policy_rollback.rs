@@ -43,7 +43,7 @@ pub(crate) async fn create(
         Some(version) => version,
         None => published_before(&mut change, id).await?,
     };
-    submit(&app, &permit, change, ProposedChange::RollBackPolicy { policy_id: id, to_version }, body.note).await
+    submit(&app, &permit, change, ProposedChange::RollBackPolicy { policy_id: id, to_version }, body.note, None).await
 }
 
 /// The version that everybody got before the current one: not one whose rollout was called off.

@@ -97,6 +97,9 @@ pub(crate) struct WantedSet {
     policies: Vec<SetPolicy>,
     rules: Option<SetRules>,
     prune: bool,
+    /// The plan that whoever asks has seen. A proposal has a base instead.
+    #[serde(skip)]
+    plan_id: Option<String>,
 }
 
 /// What there is to do, or was done.
@@ -149,7 +152,8 @@ pub(crate) async fn update(
     State(app): State<App>,
     Json(body): Json<PolicySetRequest>,
 ) -> Result<Written> {
-    let wanted = WantedSet { policies: checked(body.policies)?, rules: body.rules, prune: body.prune };
+    let policies = checked(body.policies)?;
+    let wanted = WantedSet { policies, rules: body.rules, prune: body.prune, plan_id: body.plan_id };
     let ws = permit.workspace.id;
     // Before the change begins: who holds the workspace's lock takes no second connection.
     let published: HashSet<&str> = permit.workspace.policies.values().map(|policy| &*policy.contents).collect();
@@ -161,26 +165,22 @@ pub(crate) async fn update(
             client_versions::check(&seen, &body.allow_client_versions).map_err(in_set)?;
         }
     }
-    let mut change = permit.change(&app).await?;
-    let (plan, _) = wanted.plan(&mut change, ws).await?;
     if body.dry_run {
+        let (plan, _) = wanted.plan(&mut app.store.read().await?, ws).await?;
         return Ok(Written::Set(plan));
     }
-    if body.plan_id.as_ref().is_some_and(|id| *id != plan.plan_id) {
-        let message = "what there is to do has changed since it was planned; nothing was written: plan it again";
-        return Err(Error::conflict("plan_stale", message));
-    }
-    submit(&app, &permit, change, ProposedChange::ApplyPolicySet { policy_set: wanted }, body.note).await
+    let change = permit.change(&app).await?;
+    submit(&app, &permit, change, ProposedChange::ApplyPolicySet { policy_set: wanted }, body.note, None).await
 }
 
 impl WantedSet {
     /// What there is to do, and what is there.
-    async fn plan(&self, change: &mut Tx, ws: WorkspaceId) -> Result<(PolicySetPlan, Vec<PolicyRow>)> {
-        let present = all(change, ws).await?;
-        let rules = rules_by_name(change, ws, &present).await?;
+    async fn plan(&self, tx: &mut Tx, ws: WorkspaceId) -> Result<(PolicySetPlan, Vec<PolicyRow>)> {
+        let present = all(tx, ws).await?;
+        let rules = rules_by_name(tx, ws, &present).await?;
         let plan = plan(&present, &self.policies, &rules, self.rules.as_ref(), self.prune);
         if let Some(after) = plan.steps.iter().find_map(Step::rules) {
-            check_rules(change, ws, &plan, &present, after).await?;
+            check_rules(tx, ws, &plan, &present, after).await?;
         }
         check_deletions(&plan, self.rules.as_ref().unwrap_or(&rules))?;
         Ok((plan, present))
@@ -195,6 +195,10 @@ impl WantedSet {
     pub(crate) async fn apply(self, change: &mut Change, by: &By) -> Result<Applied> {
         let ws = change.workspace_id();
         let (plan, present) = self.plan(change, ws).await?;
+        if self.plan_id.is_some_and(|id| id != plan.plan_id) {
+            let message = "what there is to do has changed since it was planned; nothing was written: plan it again";
+            return Err(Error::conflict("plan_stale", message));
+        }
         let is_changed = !plan.steps.is_empty();
         do_steps(change, by, &plan, present).await?;
         let plan = Now::Set(PolicySetPlan { applied: true, ..plan });
@@ -311,7 +315,7 @@ async fn rules_by_name(tx: &mut Tx, ws: WorkspaceId, present: &[PolicyRow]) -> R
 
 /// Refuses rules that name what will not be there, or that can never match.
 async fn check_rules(
-    change: &mut Tx,
+    tx: &mut Tx,
     ws: WorkspaceId,
     plan: &PolicySetPlan,
     present: &[PolicyRow],
@@ -337,7 +341,7 @@ async fn check_rules(
             return Err(unknown(format!("rules.rules[{index}].policy"), &rule.policy));
         }
         let field = format!("rules.rules[{index}].group");
-        let Some(group) = find_group(change, ws, &rule.group).await? else {
+        let Some(group) = find_group(tx, ws, &rule.group).await? else {
             let message = format!("there is no group `{}`: create it, or remove the rule", rule.group);
             return Err(Error::invalid(field, "unknown_group", message));
         };

@@ -15,7 +15,7 @@ use crate::api::policies::PolicyBody;
 use crate::api::policy_proposals::ProposalBody;
 use crate::api::policy_rules::PolicyRulesBody;
 use crate::api::policy_set::PolicySetPlan;
-use crate::client_versions::SeenVersion;
+use crate::client_versions::{InUse, SeenVersion};
 
 /// How many proposals of one member or key may wait.
 const MAX_WAITING: i64 = 50;
@@ -37,20 +37,13 @@ pub(crate) enum Written {
 }
 
 impl Written {
-    /// With what the client versions that were seen make of the policy.
-    pub(crate) fn with_client_versions(self, seen: Vec<SeenVersion>) -> Self {
-        match self {
-            Self::Policy(status, mut body) => {
-                body.client_versions = Some(seen);
-                Self::Policy(status, body)
-            }
-            other => other,
-        }
-    }
-
-    fn of(now: Now, status: StatusCode, workspace: &Workspace) -> Self {
+    fn of(now: Now, status: StatusCode, workspace: &Workspace, seen: Option<Vec<SeenVersion>>) -> Self {
         match now {
-            Now::Policy(row) => Self::Policy(status, PolicyBody::of(*row, workspace).into()),
+            Now::Policy(row) => {
+                let mut body = PolicyBody::of(*row, workspace);
+                body.client_versions = seen;
+                Self::Policy(status, body.into())
+            }
             Now::Gone => Self::Gone,
             Now::Rules(body) => Self::Rules(body),
             Now::Set(plan) => Self::Set(plan),
@@ -71,13 +64,14 @@ impl IntoResponse for Written {
 }
 
 /// Does a write in a change that was begun, or proposes it where the workspace wants a second person. What
-/// could not be done cannot be proposed either.
+/// could not be done cannot be proposed either. `in_use` goes with the text of a policy.
 pub(crate) async fn submit(
     app: &App,
     caller: &Caller,
     mut change: Change,
     proposed: ProposedChange,
     note: Option<String>,
+    in_use: Option<InUse>,
 ) -> Result<Written> {
     let note = optional_text("note", &note.unwrap_or_default(), MAX_NOTE)?;
     let ws = change.workspace_id();
@@ -88,16 +82,18 @@ pub(crate) async fn submit(
     let status =
         if matches!(proposed, ProposedChange::CreatePolicy { .. }) { StatusCode::CREATED } else { StatusCode::OK };
     let applied = proposed.clone().apply(&mut change, &by).await?;
-    if !applied.is_changed {
-        return Ok(Written::of(applied.now, status, &caller.workspace));
-    }
-    if !waits {
+    if applied.is_changed {
+        if let Some(in_use) = &in_use {
+            in_use.check()?;
+        }
+        if waits {
+            // It was only tried: without a commit nothing of it stays.
+            drop(change);
+            return propose(app, caller, proposed, base, note).await;
+        }
         change.commit().await?;
-        return Ok(Written::of(applied.now, status, &caller.workspace));
     }
-    // It was only tried: without a commit nothing of it stays.
-    drop(change);
-    propose(app, caller, proposed, base, note).await
+    Ok(Written::of(applied.now, status, &caller.workspace, in_use.map(|in_use| in_use.seen)))
 }
 
 async fn propose(app: &App, caller: &Caller, proposed: ProposedChange, base: String, note: String) -> Result<Written> {
