@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::spelling::current_word;
+
 /// The tree of a text; none if it is no TOML.
 pub(super) fn parse(text: &str) -> Option<Value> {
     let table: toml::Table = toml::from_str(text).ok()?;
@@ -45,12 +47,13 @@ fn one_spelling(tree: &mut Value) {
         to_map(network, "denied_domains", "domains", "deny");
         to_map(network, "allow_unix_sockets", "unix_sockets", "allow");
     }
-    for (key, old, new) in [
-        ("allowed_approval_policies", "on-failure", "on-request"),
-        ("allowed_approvals_reviewers", "guardian_subagent", "auto_review"),
-    ] {
+    for key in ["allowed_approval_policies", "allowed_approvals_reviewers"] {
         let words = root.get_mut(key).and_then(Value::as_array_mut);
-        words.into_iter().flatten().filter(|word| *word == old).for_each(|word| *word = json!(new));
+        for word in words.into_iter().flatten() {
+            if let Value::String(text) = word {
+                *text = current_word(key, text).to_owned();
+            }
+        }
     }
 }
 
