@@ -133,8 +133,7 @@ impl Caller {
         let mut change = app.store.change(self.workspace.id, self.actor(), self.origin.clone()).await?;
         match &self.principal {
             Principal::Member(member) => {
-                let row = members::get(&mut change, self.workspace.id, member.id).await?;
-                if !row.is_some_and(|row| row.active) {
+                if !members::is_active(&mut change, self.workspace.id, member.id).await? {
                     return Err(Error::unauthorized("your account was suspended"));
                 }
             }

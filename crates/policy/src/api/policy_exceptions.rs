@@ -379,7 +379,7 @@ async fn check_second_person(app: &App, caller: &Caller, change: &mut Change, ro
     caller.require_second_person(app, change, &known_by, "an exception, or gets it,", subject).await?;
     let ws = change.workspace_id();
     for person in row.known_by.iter().filter_map(|id| id.parse().ok()) {
-        if !members::get(change, ws, person).await?.is_some_and(|member| member.active) {
+        if !members::is_active(change, ws, person).await? {
             return Err(Error::conflict("requester_left", "who asked for this is no longer an active member: deny it"));
         }
     }

@@ -221,7 +221,7 @@ async fn proposed(tx: &mut Tx, workspace: &Workspace, id: PolicyProposalId) -> R
 async fn may_still_ask(change: &mut Change, row: &PolicyProposalRow) -> Result<bool> {
     let (ws, now) = (change.workspace_id(), change.at());
     if let Ok(member) = row.created_by.parse() {
-        return Ok(members::get(change, ws, member).await?.is_some_and(|member| member.active));
+        return Ok(members::is_active(change, ws, member).await?);
     }
     let Ok(key) = row.created_by.parse() else { return Ok(false) };
     let key = api_keys::get(change, ws, key).await?;

@@ -92,7 +92,7 @@ async fn somebody_left(change: &mut Change, row: &ApiKeyRow) -> Result<bool> {
     }
     let asker = row.created_by.iter().filter(|id| !row.known_by.contains(id));
     for id in row.known_by.iter().chain(asker).filter_map(|id| id.parse::<MemberId>().ok()) {
-        if members::get(change, ws, id).await?.is_none_or(|member| !member.active) {
+        if !members::is_active(change, ws, id).await? {
             return Ok(true);
         }
     }
