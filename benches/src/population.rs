@@ -117,6 +117,9 @@ pub async fn populate_in(config: &Config, size: Size, tokens: usize) -> Result<V
             defaults: Some("model_reasoning_effort = \"medium\"\n".to_owned()),
             created_by: "bench".to_owned(),
             created_at: now,
+            note: String::new(),
+            restores: None,
+            approved_by: None,
         };
         policies::insert(&mut change, ws, &row).await?;
         rules.push(PolicyRule { group_id: group_ids[(n * 13) % size.groups], policy_id: id });

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use jiff::SignedDuration;
 use provost_identity::Presence;
 use provost_model::Clock;
-use provost_store::{MasterKey, Options, Sealer, Store};
+use provost_store::{KeepLastGood, MasterKey, Options, Sealer, Store};
 use provost_web::{
-    App, AppParts, IssuerKeys, Keys, LastUse, Metrics, RateLimit, Running, SignInLimits, outgoing_client,
+    App, AppParts, Deliveries, IssuerKeys, Keys, LastUse, Metrics, RateLimit, Running, SignInLimits, outgoing_client,
 };
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -51,8 +52,16 @@ pub async fn open_store(config: &Config, clock: Clock) -> Result<Store> {
         connections: DATABASE_CONNECTIONS,
         sealer: Sealer::new(&master_key),
         clock,
+        last_good: last_good(config),
     };
     Store::open(options).await.with_context(|| format!("the database {} cannot be opened", config.database))
+}
+
+/// Where the last good snapshot is kept.
+fn last_good(config: &Config) -> Option<KeepLastGood> {
+    let days = config.limits.last_good_days;
+    let max_age = SignedDuration::from_hours(24 * i64::from(days));
+    (days > 0).then(|| KeepLastGood { path: config.data.join("last-good.sealed"), max_age })
 }
 
 impl Node {
@@ -96,6 +105,7 @@ impl Node {
             limits: config.limits,
             metrics: Metrics::default(),
             last_use: LastUse::default(),
+            deliveries: Deliveries::default(),
             issuer_keys: IssuerKeys::default(),
             http: outgoing_client(&config.limits, upstream_addresses)?,
             upstream_addresses,
@@ -115,7 +125,12 @@ impl Node {
             listeners.spawn(async move { listen::serve(listener, door, service, shutdown).await.cut });
         }
         tokio::spawn(upkeep(app.clone(), shutdown.clone()));
-        tokio::spawn(provost_policy::expire_exceptions(app.store.clone(), shutdown.clone()));
+        let exceptions = provost_policy::expire_exceptions(app.store.clone());
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(exceptions));
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(provost_policy::watch_rollouts(app.clone())));
+        if app.store.kept_signing_keys().is_some() {
+            tokio::spawn(after_the_database_is_back(app.clone(), shutdown.clone()));
+        }
         Ok(Self { app, address, http_address, shutdown, listeners, presence })
     }
 
@@ -140,6 +155,9 @@ impl Node {
             tracing::warn!(connections = cut, "cut what had not finished in time");
         }
         self.presence.end().await;
+        if !self.app.deliveries.flush(&self.app.store, FLUSH_PATIENCE).await {
+            tracing::error!("closed with policy deliveries unwritten: the database did not answer");
+        }
         self.app.store.close(FLUSH_PATIENCE).await;
     }
 }
@@ -152,6 +170,19 @@ async fn bind(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
+/// What a start without the database has left undone.
+async fn after_the_database_is_back(app: App, shutdown: CancellationToken) {
+    let mut swaps = app.store.swaps();
+    while app.store.kept_signing_keys().is_some() {
+        if !matches!(shutdown.run_until_cancelled(swaps.changed()).await, Some(Ok(()))) {
+            return;
+        }
+    }
+    if let Err(error) = app.keys.renew().await {
+        tracing::error!(%error, "the signing keys could not be renewed");
+    }
+}
+
 async fn upkeep(app: App, shutdown: CancellationToken) {
     while shutdown.run_until_cancelled(tokio::time::sleep(UPKEEP)).await.is_some() {
         if let Err(error) = app.keys.renew().await {
@@ -159,6 +190,9 @@ async fn upkeep(app: App, shutdown: CancellationToken) {
         }
         if let Err(error) = provost_identity::housekeeping(&app.store).await {
             tracing::warn!(%error, "what has expired could not be forgotten");
+        }
+        if let Err(error) = provost_governance::housekeeping(&app.store).await {
+            tracing::warn!(%error, "what clients reported long ago could not be forgotten");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How HTTP is spoken here: who calls and what they may, one error type, bodies, pages, limits, the
 //! outgoing client. No business rules.
 
+mod allowed_ips;
 mod answer;
 mod app;
 mod asker;
@@ -8,7 +9,10 @@ mod body;
 mod caller;
 mod client;
 mod cursor;
+mod decode;
+mod deliveries;
 mod door;
+mod enrolled_device;
 mod error;
 mod etag;
 pub mod fetch;
@@ -28,7 +32,9 @@ mod running;
 mod secret;
 mod session;
 mod sign_in_limits;
+mod telemetry;
 
+pub use allowed_ips::allowed_ips;
 pub use answer::{Created, List};
 pub use app::{App, AppParts};
 pub use asker::Asker;
@@ -36,7 +42,10 @@ pub use body::{Json, PathId, PathIds, Query, media_type, name, nullable, optiona
 pub use caller::{Caller, Principal, still_works};
 pub use client::{Client, NOT_ALLOWED, Refusal, Via};
 pub use cursor::ListQuery;
+pub use decode::read_body;
+pub use deliveries::{Deliveries, Device, TurnBegun};
 pub use door::{Doorway, RequestId, door};
+pub use enrolled_device::EnrolledDevice;
 pub use error::{Error, ErrorBody, Result};
 pub use etag::Etag;
 pub use idempotency::idempotency;
@@ -53,3 +62,4 @@ pub use running::{Ended, Running, RunningGuard};
 pub use secret::{Secret, SecretKind, Sighting, find_secrets, hash_secret, last4};
 pub use session::{Session, SessionCookie, cookie, cookie_name, is_live, is_tls, session_limits, set_cookie};
 pub use sign_in_limits::{Origin as SignInOrigin, SignInLimits, network};
+pub use telemetry::{Reporter, telemetry_token};

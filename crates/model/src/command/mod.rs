@@ -21,7 +21,6 @@
 //!
 //! Not repeated here: PowerShell wrappers and `.exe` names, which only clients on Windows look into.
 
-mod heredoc;
 mod rule;
 mod rule_set;
 mod script;

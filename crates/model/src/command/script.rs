@@ -1,9 +1,9 @@
 //! Reads scripts of plain words.
 //!
-//! Clients parse a script with a grammar of bash and look into it only if the tree holds nothing but commands, words,
-//! strings without expansions, and `&&`, `||`, `;`, `|`. What they then compare are the words as the grammar cuts them:
-//! quotes are taken off, but escapes stay (`r\m` is not `rm`). This reader repeats both, so that what it says about a
-//! command is what the client does, not what bash would. Whatever it is not sure of is "not plain".
+//! Clients look into a script only if it holds nothing but commands of words that every shell takes as written: no
+//! expansion, no pattern, no escape outside of quotes, no redirection, no comment, and `&&`, `||`, `;`, `|` and new
+//! lines between the commands. What else a shell would make of a script, the rules never see. This reader says the same
+//! as client 0.169.0 (`tests/codex/explain.rs` asks it); whatever it is not sure of is "not plain".
 
 use std::borrow::Cow;
 
@@ -40,24 +40,24 @@ enum Separator {
 }
 
 /// One word.
-pub(super) struct Word<'a> {
-    pub(super) text: Cow<'a, str>,
-    /// Whether it is one piece, without quotes and brackets.
-    pub(super) bare: bool,
+struct Word<'a> {
+    text: Cow<'a, str>,
+    /// Whether it is without quotes.
+    bare: bool,
 }
 
 /// Walks along a script.
-pub(super) struct Scanner<'a> {
+struct Scanner<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    fn new(text: &'a str) -> Self {
         Self { text, at: 0 }
     }
 
-    pub(super) fn rest(&self) -> &'a str {
+    fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }
 
@@ -65,18 +65,18 @@ impl<'a> Scanner<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    pub(super) fn at_end(&self) -> bool {
+    fn at_end(&self) -> bool {
         self.at >= self.text.len()
     }
 
-    /// Skips what separates words: blanks, and escaped ones, which the grammar takes for blanks, too.
-    pub(super) fn skip_blanks(&mut self) {
+    /// Skips what separates words: blanks, and new lines that are escaped.
+    fn skip_blanks(&mut self) {
         loop {
             let rest = self.rest().as_bytes();
             self.at += match rest {
                 [b' ' | b'\t' | b'\r' | 0x0b | 0x0c, ..] => 1,
                 [b'\\', b'\r', b'\n', ..] => 3,
-                [b'\\', b' ' | b'\t' | b'\n' | 0x0b | 0x0c, ..] => 2,
+                [b'\\', b'\n', ..] => 2,
                 _ => return,
             };
         }
@@ -125,30 +125,24 @@ impl<'a> Scanner<'a> {
     }
 
     /// One word: pieces without a blank between them.
-    pub(super) fn word(&mut self) -> Option<Word<'a>> {
+    fn word(&mut self) -> Option<Word<'a>> {
+        // `=program` is a path in zsh.
+        if self.peek() == Some(b'=') {
+            return None;
+        }
         let mut text: Option<Cow<'a, str>> = None;
-        let mut pieces = 0;
-        let mut bare = true;
+        let (mut pieces, mut bare) = (0, true);
         loop {
-            let rest = self.rest();
-            let piece = match rest.as_bytes() {
-                [] | [b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c | b';' | b'&' | b'|', ..] => break,
-                [b'\'', ..] => self.quoted(b'\'')?,
-                [b'"', ..] => self.quoted(b'"')?,
-                [b'$' | b'`' | b'(' | b')' | b'<' | b'>' | b'#', ..] => return None,
-                [b'{', after @ ..] if is_range(after) => return None,
-                [b'{' | b'}' | b'[' | b']', ..] => {
+            let piece = match self.peek() {
+                Some(quote @ (b'\'' | b'"')) => {
                     bare = false;
-                    self.take(1)
+                    self.quoted(quote)?
                 }
-                // After another piece the grammar joins an escape only if a quote or a backslash is escaped.
-                [b'\\', after, ..] if pieces > 0 && !matches!(after, b'"' | b'\'' | b'\\') => break,
                 _ => match self.plain_length()? {
                     0 => break,
                     length => self.take(length),
                 },
             };
-            bare = bare && !matches!(rest.as_bytes(), [b'\'' | b'"', ..]);
             pieces += 1;
             text = Some(match text {
                 None => Cow::Borrowed(piece),
@@ -156,7 +150,7 @@ impl<'a> Scanner<'a> {
             });
         }
         let text = text?;
-        if pieces > 1 && text.is_empty() { None } else { Some(Word { text, bare: bare && pieces == 1 }) }
+        if pieces > 1 && text.is_empty() { None } else { Some(Word { text, bare }) }
     }
 
     fn take(&mut self, length: usize) -> &'a str {
@@ -165,47 +159,46 @@ impl<'a> Scanner<'a> {
         piece
     }
 
-    /// What stands between quotes, as written.
+    /// What stands between quotes, as written; none if the shell would make something else of it.
     fn quoted(&mut self, quote: u8) -> Option<&'a str> {
         let inside = self.rest().get(1..)?;
-        let mut bytes = inside.bytes().enumerate();
-        while let Some((end, byte)) = bytes.next() {
-            if byte == quote {
-                self.at += end + 2;
-                return inside.get(..end);
-            }
+        let bytes = inside.as_bytes();
+        let end = bytes.iter().position(|byte| *byte == quote)?;
+        let plain = |(place, byte): (usize, &u8)| match byte {
+            b'$' | b'`' => false,
+            b'\\' => !matches!(bytes.get(place + 1), None | Some(b'"' | b'\\' | b'$' | b'`' | b'\n')),
+            _ => true,
+        };
+        if quote == b'"' && !bytes.iter().take(end).enumerate().all(plain) {
+            return None;
+        }
+        self.at += end + 2;
+        inside.get(..end)
+    }
+
+    /// How many bytes of an unquoted piece follow; none if the shell would make something else of it.
+    fn plain_length(&self) -> Option<usize> {
+        let bytes = self.rest().as_bytes();
+        for (length, byte) in bytes.iter().enumerate() {
             match byte {
-                b'$' | b'`' if quote == b'"' => return None,
-                b'\\' if quote == b'"' => drop(bytes.next()?),
+                b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c | b';' | b'&' | b'|' | b'\'' | b'"' => return Some(length),
+                b'\\' => {
+                    let escaped = bytes.get(length + 1..).unwrap_or_default();
+                    return matches!(escaped, [b'\n', ..] | [b'\r', b'\n', ..]).then_some(length);
+                }
+                b'$' | b'`' | b'(' | b')' | b'<' | b'>' | b'{' | b'}' | b'[' | b']' | b'*' | b'?' | b'~' | b'^'
+                | b'#' => {
+                    return None;
+                }
                 _ => {}
             }
         }
-        None
-    }
-
-    /// How many bytes of an unquoted piece follow.
-    fn plain_length(&self) -> Option<usize> {
-        let bytes = self.rest().as_bytes();
-        let mut length = 0;
-        while let Some(byte) = bytes.get(length) {
-            match byte {
-                b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c | b';' | b'&' | b'|' | b'\'' | b'"' | b'$' | b'`' | b'('
-                | b')' | b'<' | b'>' | b'{' | b'}' | b'[' | b']' => break,
-                b'\\' => match bytes.get(length + 1)? {
-                    b' ' if length > 0 => length += 2,
-                    b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c => break,
-                    // The escaped character may take several bytes; the rest of them are plain.
-                    _ => length += 2,
-                },
-                _ => length += 1,
-            }
-        }
-        Some(length)
+        Some(bytes.len())
     }
 }
 
 /// Whether the first word of a command names a program, rather than beginning another kind of statement.
-pub(super) fn is_program(word: &str) -> bool {
+fn is_program(word: &str) -> bool {
     let number = word.bytes().next().is_some_and(|byte| byte.is_ascii_digit() || byte == b'-')
         && word.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
     !number && !is_assignment(word) && !word.starts_with('!') && !NOT_COMMANDS.contains(&word)
@@ -217,11 +210,4 @@ fn is_assignment(word: &str) -> bool {
     let name = name.strip_suffix('+').unwrap_or(name);
     let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     first && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-/// Whether what follows a brace makes it a range: `{1..3}`.
-fn is_range(after: &[u8]) -> bool {
-    let digits = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let first = digits(after);
-    first > 0 && matches!(after.get(first..), Some([b'.', b'.', rest @ ..]) if digits(rest) > 0)
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{heredoc, script};
+use super::script;
 
 /// Shells whose scripts clients look into: these spellings and no others, so that a file called `bash` in a repository
 /// gains nothing.
@@ -25,20 +25,15 @@ const SHELLS: &[&str] = &[
 /// The simple commands that the rules are held against.
 ///
 /// `bash -lc SCRIPT` (or `-c`, or `sh`, `zsh`) becomes the commands of the script if they are plain words joined by
-/// `&&`, `||`, `;`, `|` or new lines; the words in front of a here-document if the script is one command that is fed
-/// one; and else stays what it is.
+/// `&&`, `||`, `;`, `|` or new lines, and else stays what it is.
 pub fn split<S: AsRef<str>>(argv: &[S]) -> Vec<Vec<Cow<'_, str>>> {
     if let [shell, flag, script] = argv
         && matches!(flag.as_ref(), "-lc" | "-c")
         && SHELLS.contains(&shell.as_ref())
     {
-        let script = script.as_ref();
-        match script::commands(script) {
+        match script::commands(script.as_ref()) {
             Some(commands) if !commands.is_empty() => return commands,
             _ => {}
-        }
-        if let Some(command) = heredoc::command(script) {
-            return vec![command];
         }
     }
     vec![argv.iter().map(|word| Cow::Borrowed(word.as_ref())).collect()]

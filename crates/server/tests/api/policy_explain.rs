@@ -1,11 +1,12 @@
 //! `/api/v1/policy-explain` and `/api/v1/members/{id}/effective-policy`, and the verb that asks them.
 
 use insta::assert_snapshot;
-use provost_testkit::server::{BOTH, Server};
+use provost_testkit::server::Server;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::play;
+use super::stage::BOTH;
 
 const EXPLAIN: &str = "/api/v1/policy-explain";
 
@@ -61,8 +62,8 @@ async fn an_explanation_says_what_binds_and_why() {
             json!({ "group_id": mia }),
             json!({ "member_id": mia, "command": " " }),
             json!({ "member_id": mia, "command": [] }),
-            json!({ "member_id": mia, "command": "x".repeat(70_000).as_str()[..3].to_owned(), "client_version": "new" }),
-            json!({ "member_id": mia, "hostname": "h".repeat(256).as_str() }),
+            json!({ "member_id": mia, "client_version": "new" }),
+            json!({ "member_id": mia, "hostname": "h".repeat(256) }),
         ] {
             let answer = s.server.post(EXPLAIN, body).await;
             assert!(matches!(answer.status.as_u16(), 404 | 422), "{}", answer.body);

@@ -5,12 +5,17 @@
 mod access_tokens;
 mod browser;
 mod config_server;
+mod drift;
+mod exceptions;
+mod explain;
 mod failing_upstreams;
 mod gateway;
 mod leaving;
+mod machines;
 mod policy;
 mod refresh;
 mod refusals;
+mod rollouts;
 mod rules;
 mod sign_in;
 mod sso;

@@ -3,8 +3,11 @@
 //! `load…` reads what the snapshot holds; `get` and `list` read what admins are shown.
 
 pub mod access_tokens;
+pub mod agent_commands;
+pub mod agent_sessions;
 pub mod api_keys;
 pub mod authorization_codes;
+pub mod client_versions;
 pub mod connections;
 pub mod deprovisions;
 pub mod device_enrolments;
@@ -23,6 +26,7 @@ pub mod pending_sign_ins;
 pub mod policies;
 pub mod policy_deliveries;
 pub mod policy_exceptions;
+pub mod policy_proposals;
 pub mod policy_rules;
 pub mod replaced_secrets;
 pub mod roles;

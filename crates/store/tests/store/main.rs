@@ -2,12 +2,14 @@
 //! provides the PostgreSQL.
 
 mod acts;
+mod agent_facts;
 mod changes;
 mod credentials;
 mod database;
 mod deletion;
 mod deprovisions;
 mod gather;
+mod last_good;
 mod ledger;
 mod migrations;
 mod names;
@@ -19,6 +21,7 @@ mod postgres;
 mod random_changes;
 mod recorder;
 mod revocations;
+mod rollouts;
 mod rows;
 mod saml;
 mod scim_groups;

@@ -1,10 +1,11 @@
 //! `allowed_ips` in the body of a request.
 
 use provost_model::{AllowedIps, MAX_ALLOWED_IPS};
-use provost_web::{Error, Result};
+
+use crate::{Error, Result};
 
 /// Reads the networks that a credential is to work from.
-pub(super) fn parse(texts: &[String]) -> Result<AllowedIps> {
+pub fn allowed_ips(texts: &[String]) -> Result<AllowedIps> {
     if texts.len() > MAX_ALLOWED_IPS {
         let message = format!("at most {MAX_ALLOWED_IPS} networks");
         return Err(Error::invalid("allowed_ips", "too_many", message));
