@@ -53,6 +53,7 @@ pub(crate) fn record(app: &App, parts: &Parts, client: &Client, reason: &str, mo
     let is_turn = parts.method == Method::POST;
     if is_turn {
         app.metrics.count_turn("refused");
+        app.deliveries.note_turn(&app.store, client, false);
     }
     let kind = if is_turn { EventType::TurnRefused } else { EventType::RequestRefused };
     let details = json!({

@@ -8,7 +8,6 @@
 mod accounts;
 mod admission;
 mod apps;
-mod decode;
 mod dispatch;
 mod headers;
 mod models;

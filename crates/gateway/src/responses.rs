@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use provost_model::Upstream;
-use provost_web::{App, Client, Error, RunningGuard, media_type};
+use provost_web::{App, Client, Error, RunningGuard, media_type, read_body};
 
 use crate::dispatch::{self, bad_gateway};
 use crate::headers::{self, Dialect, pick};
@@ -18,7 +18,7 @@ use crate::refusal::Stop;
 use crate::relay::{Reader, Relay};
 use crate::request::Asked;
 use crate::turn::{End, Turn};
-use crate::{admission, decode, refusal};
+use crate::{admission, refusal};
 
 /// How much of an upstream's complaint is passed on.
 const MAX_COMPLAINT_BYTES: usize = 64 * 1024;
@@ -27,7 +27,7 @@ const MAX_COMPLAINT_BYTES: usize = 64 * 1024;
 pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<Response, Stop> {
     let (parts, body) = request.into_parts();
     let client = admission::member(&app, &parts).await?;
-    let body = decode::read(&parts.headers, body, app.limits.model_body_bytes).await;
+    let body = read_body(&parts.headers, body, app.limits.model_body_bytes).await;
     let body = body.map_err(|error| unusable(&app, &parts, &client, error))?;
     let asked = Asked::read(&body).map_err(|error| unusable(&app, &parts, &client, error))?;
     let route = admission::route(&app, &parts, &client, &asked.model)?;

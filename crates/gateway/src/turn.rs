@@ -6,7 +6,7 @@ use http::HeaderMap;
 use http::request::Parts;
 use provost_model::event::{Actor, EventType, Origin, Target};
 use provost_model::{ModelRoute, WorkspaceId};
-use provost_web::{App, Client, Via};
+use provost_web::{App, Client, TurnBegun, Via};
 use serde_json::{Value, json};
 
 use crate::headers;
@@ -18,6 +18,7 @@ use crate::tokens::Tokens;
 pub(crate) struct Turn {
     app: App,
     workspace_id: WorkspaceId,
+    delivered: TurnBegun,
     actor: Actor,
     origin: Origin,
     target: Target,
@@ -64,6 +65,7 @@ impl Turn {
         Self {
             app: app.clone(),
             workspace_id: client.workspace.id,
+            delivered: app.deliveries.begin_turn(&app.store, client),
             actor: client.actor(),
             origin: client.origin.clone(),
             target: Target::new("upstream", route.upstream.id, &*route.upstream.name),
@@ -112,6 +114,7 @@ impl Turn {
         };
         self.app.metrics.open_streams.dec();
         self.app.metrics.count_turn(if status == "incomplete" { "completed" } else { status });
+        self.app.deliveries.end_turn(&self.app.store, self.delivered, kind == EventType::TurnCompleted);
         let mut details = self.details(tokens);
         details["status"] = status.into();
         details["error"] = error.into();

@@ -12,6 +12,7 @@ mod credential;
 mod decision;
 mod delivery;
 mod device_enrolment;
+pub mod drift;
 mod email;
 pub mod event;
 mod group;
@@ -27,6 +28,7 @@ mod role;
 mod rollout;
 pub mod scim;
 mod settings;
+mod telemetry;
 mod upstream;
 mod workspace;
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::{Group, GroupId, Member, PolicyId, Rollout, Workspace};
+use crate::{Group, GroupId, Member, PolicyId, Rollout, Workspace, telemetry};
 
 /// A managed policy: a named `requirements.toml`, and the `config.toml` defaults that ride along.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Bundle {
     pub bundle: Arc<[u8]>,
     /// `config/requirements`, for clients before it (§2.2): requirements only.
     pub requirements: Arc<[u8]>,
+    /// Whether the policy has an `[otel]` table of its own: what clients report is then its affair.
+    pub names_otel: bool,
 }
 
 #[derive(Serialize)]
@@ -66,6 +68,7 @@ impl Bundle {
         Self {
             bundle: br#"{"config_toml":null,"requirements_toml":null}"#.as_slice().into(),
             requirements: br#"{"contents":null}"#.as_slice().into(),
+            names_otel: false,
         }
     }
 
@@ -79,6 +82,7 @@ impl Bundle {
         Self {
             bundle: bundle.to_string().into_bytes().into(),
             requirements: requirements.to_string().into_bytes().into(),
+            names_otel: telemetry::names_otel(contents),
         }
     }
 }

@@ -8,22 +8,26 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use provost_model::{Bundle, ClientVersion, Permission, Policy};
+use provost_model::{Bundle, Permission, Policy};
 use provost_web::{App, Client};
 
 use crate::fetches::Fetches;
+use crate::telemetry::with_telemetry;
 
 /// `config/bundle`: for clients since 0.137, and config servers.
 pub(crate) fn bundle(app: &App, fetches: &Fetches, client: &Client) -> Response {
     let policy = policy_of(app, client);
-    fetches.record(app, client, policy.map(Arc::as_ref), "bundle");
-    answer(policy.map_or_else(|| Bundle::empty().bundle, |policy| policy.bundle.bundle.clone()))
+    note(app, fetches, client, policy, "bundle");
+    answer(match policy {
+        Some(policy) => with_telemetry(app, client, &policy.bundle),
+        None => with_telemetry(app, client, &Bundle::empty()),
+    })
 }
 
 /// `config/requirements`: for clients before it.
 pub(crate) fn requirements(app: &App, fetches: &Fetches, client: &Client) -> Response {
     let policy = policy_of(app, client);
-    fetches.record(app, client, policy.map(Arc::as_ref), "requirements");
+    note(app, fetches, client, policy, "requirements");
     answer(policy.map_or_else(|| Bundle::empty().requirements, |policy| policy.bundle.requirements.clone()))
 }
 
@@ -33,8 +37,12 @@ fn policy_of<'a>(app: &App, client: &'a Client) -> Option<&'a Arc<Policy>> {
     if !client.may(Permission::CodexLocalUse) {
         return None;
     }
-    let version = client.origin.user_agent.as_deref().and_then(ClientVersion::of_user_agent);
-    client.workspace.delivery(&client.member, version, app.store.clock().now()).policy
+    client.workspace.delivery(&client.member, client.version(), app.store.clock().now()).policy
+}
+
+fn note(app: &App, fetches: &Fetches, client: &Client, policy: Option<&Arc<Policy>>, endpoint: &'static str) {
+    fetches.record(app, client, policy.map(Arc::as_ref), endpoint);
+    app.deliveries.note_fetch(&app.store, client, policy.map(|policy| (policy.id, policy.version)));
 }
 
 fn answer(body: Arc<[u8]>) -> Response {

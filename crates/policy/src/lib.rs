@@ -4,6 +4,7 @@ mod api;
 mod delivery;
 mod exceptions;
 mod fetches;
+mod telemetry;
 
 use std::future::ready;
 

@@ -8,7 +8,7 @@ use provost_identity::Presence;
 use provost_model::Clock;
 use provost_store::{MasterKey, Options, Sealer, Store};
 use provost_web::{
-    App, AppParts, IssuerKeys, Keys, LastUse, Metrics, RateLimit, Running, SignInLimits, outgoing_client,
+    App, AppParts, Deliveries, IssuerKeys, Keys, LastUse, Metrics, RateLimit, Running, SignInLimits, outgoing_client,
 };
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -96,6 +96,7 @@ impl Node {
             limits: config.limits,
             metrics: Metrics::default(),
             last_use: LastUse::default(),
+            deliveries: Deliveries::default(),
             issuer_keys: IssuerKeys::default(),
             http: outgoing_client(&config.limits, upstream_addresses)?,
             upstream_addresses,
@@ -140,6 +141,9 @@ impl Node {
             tracing::warn!(connections = cut, "cut what had not finished in time");
         }
         self.presence.end().await;
+        if !self.app.deliveries.flush(&self.app.store, FLUSH_PATIENCE).await {
+            tracing::error!("closed with policy deliveries unwritten: the database did not answer");
+        }
         self.app.store.close(FLUSH_PATIENCE).await;
     }
 }
@@ -159,6 +163,9 @@ async fn upkeep(app: App, shutdown: CancellationToken) {
         }
         if let Err(error) = provost_identity::housekeeping(&app.store).await {
             tracing::warn!(%error, "what has expired could not be forgotten");
+        }
+        if let Err(error) = provost_governance::housekeeping(&app.store).await {
+            tracing::warn!(%error, "what clients reported long ago could not be forgotten");
         }
     }
 }

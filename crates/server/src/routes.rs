@@ -43,6 +43,8 @@ pub fn service(app: App) -> Doorway {
         .merge(provost_identity::scim_routes(&app))
         // Model requests are larger, and limit themselves.
         .merge(provost_gateway::client_routes())
+        // So do reports.
+        .merge(provost_governance::client_routes())
         .merge(operations::routes());
     door(routes, app)
 }

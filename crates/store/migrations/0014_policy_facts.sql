@@ -38,6 +38,10 @@ CREATE TABLE agent_sessions (
     -- as the client spells them; empty: not reported
     approval_policy TEXT NOT NULL,
     sandbox_policy TEXT NOT NULL,
+    -- 'on', 'off'; empty: not reported
+    network_access TEXT NOT NULL,
+    -- the better of the feeds that told of it: 'analytics', 'otlp'
+    source TEXT NOT NULL,
     -- the policy that the device had been sent
     policy_id TEXT NOT NULL,
     policy_version BIGINT NOT NULL,
@@ -50,6 +54,7 @@ CREATE TABLE agent_sessions (
 );
 CREATE INDEX agent_sessions_by_time ON agent_sessions (workspace_id, last_at);
 CREATE INDEX agent_sessions_by_member ON agent_sessions (workspace_id, member_id, last_at);
+CREATE INDEX agent_sessions_by_device ON agent_sessions (workspace_id, device, last_at);
 CREATE INDEX agent_sessions_by_verdict ON agent_sessions (workspace_id, verdict, last_at);
 
 -- A command that the agent ran or wanted to run. Its words are content: kept only where the workspace

@@ -1,4 +1,4 @@
-//! Encryption at rest: AES-256-GCM under the master key.
+//! Encryption at rest: AES-256-GCM under the master key; and marks that only its holder can make.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use aws_lc_rs::{hkdf, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -55,19 +56,38 @@ impl MasterKey {
 
 /// Seals and opens.
 #[derive(Clone)]
-pub struct Sealer(Arc<RandomizedNonceKey>);
+pub struct Sealer(Arc<Keys>);
+
+struct Keys {
+    seal: RandomizedNonceKey,
+    mark: hmac::Key,
+}
 
 impl Sealer {
     /// Under this key.
     pub fn new(key: &MasterKey) -> Self {
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &key.0).expect("the key has the length of AES-256");
-        Self(Arc::new(key))
+        let seal = RandomizedNonceKey::new(&AES_256_GCM, &key.0).expect("the key has the length of AES-256");
+        // A key of its own: what marks a token says nothing about what seals a secret.
+        let secret = hkdf::Salt::new(hkdf::HKDF_SHA256, b"provost").extract(&key.0);
+        let mark = secret.expand(&[b"marks"], hmac::HMAC_SHA256).expect("one block of the hash");
+        Self(Arc::new(Keys { seal, mark: mark.into() }))
+    }
+
+    /// A mark (HMAC-SHA-256) for what is handed out and comes back, for one use (e.g. `telemetry`).
+    pub fn mark(&self, purpose: &str, data: &[u8]) -> [u8; 32] {
+        let mark = hmac::sign(&self.0.mark, &marked(purpose, data));
+        mark.as_ref().try_into().expect("SHA-256 has 32 bytes")
+    }
+
+    /// Whether a mark is ours. Takes as long whether it is or not.
+    pub fn is_marked(&self, purpose: &str, data: &[u8], mark: &[u8]) -> bool {
+        hmac::verify(&self.0.mark, &marked(purpose, data), mark).is_ok()
     }
 
     /// Seals a value to its place (e.g. `upstream:up_…`): moved elsewhere, it will not open.
     pub fn seal(&self, place: &str, plain: &[u8]) -> Vec<u8> {
         let mut body = plain.to_vec();
-        let sealed = self.0.seal_in_place_append_tag(Aad::from(place), &mut body);
+        let sealed = self.0.seal.seal_in_place_append_tag(Aad::from(place), &mut body);
         let nonce = sealed.expect("a value in memory is shorter than AES-GCM's limit");
         [&[FORMAT], nonce.as_ref().as_slice(), &body].concat()
     }
@@ -78,9 +98,13 @@ impl Sealer {
         let (nonce, body) = rest.split_at_checked(NONCE_BYTES).ok_or(Error::Unsealable)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Error::Unsealable)?;
         let mut body = body.to_vec();
-        let plain = self.0.open_in_place(nonce, Aad::from(place), &mut body).map_err(|_| Error::Unsealable)?;
+        let plain = self.0.seal.open_in_place(nonce, Aad::from(place), &mut body).map_err(|_| Error::Unsealable)?;
         Ok(plain.to_vec())
     }
+}
+
+fn marked(purpose: &str, data: &[u8]) -> Vec<u8> {
+    [purpose.as_bytes(), &[0], data].concat()
 }
 
 /// Random bytes from the one crypto provider.
@@ -93,6 +117,16 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mark_is_for_one_use_and_one_text() {
+        let (sealer, other) = (Sealer::new(&MasterKey(random())), Sealer::new(&MasterKey(random())));
+        let mark = sealer.mark("telemetry", b"mia");
+        assert!(sealer.is_marked("telemetry", b"mia", &mark));
+        assert!(!sealer.is_marked("telemetr", b"ymia", &mark) && !sealer.is_marked("telemetry", b"max", &mark));
+        assert!(!sealer.is_marked("telemetry", b"mia", &mark[..31]) && !sealer.is_marked("telemetry", b"mia", b""));
+        assert!(!other.is_marked("telemetry", b"mia", &mark));
+    }
 
     #[test]
     fn opens_only_in_its_place_and_unaltered() {

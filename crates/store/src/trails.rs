@@ -29,11 +29,11 @@ pub async fn sign_ins(
     tx.rows(sql, args).await?.iter().map(read).collect()
 }
 
-/// What somebody should look at: refresh tokens that were used twice, secrets that leaked, before a
-/// place in the ledger.
+/// What somebody should look at: refresh tokens that were used twice, secrets that leaked, sessions
+/// that ran looser than their policy, before a place in the ledger.
 pub async fn alerts(tx: &mut Tx, ws: WorkspaceId, before: i64, limit: u32) -> Result<Vec<Event>> {
     let sql = "SELECT * FROM events WHERE workspace_id = $1 AND seq < $2
-            AND type IN ('token.reuse_detected', 'credential.leaked')
+            AND type IN ('token.reuse_detected', 'credential.leaked', 'policy.contradicted')
         ORDER BY seq DESC LIMIT $3";
     tx.rows(sql, [ws.into(), before.into(), limit.into()]).await?.iter().map(read).collect()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use provost_store::Store;
 
 use crate::limits::{Limits, UpstreamAddresses};
-use crate::{IssuerKeys, Keys, LastUse, Metrics, RateLimit, Running, SignInLimits};
+use crate::{Deliveries, IssuerKeys, Keys, LastUse, Metrics, RateLimit, Running, SignInLimits};
 
 /// What every handler may use. Cheap to clone; every clone is the same one.
 #[derive(Clone)]
@@ -35,6 +35,8 @@ pub struct AppParts {
     pub issuer_keys: IssuerKeys,
     /// When tokens and keys were last used.
     pub last_use: LastUse,
+    /// Who was sent which policy, and whether they got on with their work.
+    pub deliveries: Deliveries,
     /// What runs here, and ends with what its caller may.
     pub running: Running,
     /// Slows down who guesses passwords and codes.

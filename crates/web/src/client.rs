@@ -5,7 +5,7 @@ use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use provost_model::event::{Actor, EventType, Origin, Target};
-use provost_model::{AccessTokenId, GrantId, Member, Permission, TokenHash, Workspace};
+use provost_model::{AccessTokenId, ClientVersion, GrantId, Member, Permission, TokenHash, Workspace};
 use serde_json::json;
 
 use crate::last_use::Credential;
@@ -69,6 +69,11 @@ impl Client {
             Refusal::Address(client) => Error::address_not_allowed(client.origin.ip.as_deref()),
             Refusal::Unknown | Refusal::Suspended(_) => Self::nobody(),
         }
+    }
+
+    /// Which version of the Codex client it is; none if it does not say.
+    pub fn version(&self) -> Option<ClientVersion> {
+        self.origin.user_agent.as_deref().and_then(ClientVersion::of_user_agent)
     }
 
     /// Who that is, for events.

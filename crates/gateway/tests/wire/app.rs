@@ -15,8 +15,8 @@ use provost_store::{MasterKey, Options, Sealer, Store, Touched, ledger};
 use provost_testkit::upstream::Upstream;
 use provost_web::limits::{Limits, UpstreamAddresses};
 use provost_web::{
-    AccessClaims, App, AppParts, IssuerKeys, Keys, LastUse, Metrics, RateLimit, Running, Secret, SignInLimits, door,
-    outgoing_client,
+    AccessClaims, App, AppParts, Deliveries, IssuerKeys, Keys, LastUse, Metrics, RateLimit, Running, Secret,
+    SignInLimits, door, outgoing_client,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -60,6 +60,7 @@ impl TestApp {
             limits,
             metrics: Metrics::default(),
             last_use: LastUse::default(),
+            deliveries: Deliveries::default(),
             issuer_keys: IssuerKeys::default(),
             http: outgoing_client(&limits, addresses).unwrap(),
             upstream_addresses: addresses,

@@ -6,7 +6,7 @@ use provost_store::trails;
 use provost_web::{App, ErrorBody, List, ListQuery, Permit, Query, Result, permits};
 
 /// The alerts, newest first: `token.reuse_detected` (a refresh token came twice: one of the two who had
-/// it had stolen it, and the client session was ended) and `credential.leaked`.
+/// it had stolen it, and the client session was ended), `credential.leaked` and `policy.contradicted`.
 #[utoipa::path(get, path = "/api/v1/alerts", tag = "Events", params(ListQuery),
     responses((status = 200, body = List<Event>), (status = 403, body = ErrorBody)))]
 pub(crate) async fn list(

@@ -8,6 +8,7 @@ pub(crate) mod stage;
 
 mod access_tokens;
 mod api_keys;
+mod applied_policies;
 mod authenticator;
 mod default_role;
 mod deprovisions;
@@ -47,6 +48,7 @@ mod pages;
 mod pagination;
 mod streams;
 mod stuffing;
+mod telemetry;
 pub(crate) mod tenants;
 
 pub(crate) use stage::PATIENT;

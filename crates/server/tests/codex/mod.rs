@@ -5,6 +5,7 @@
 mod access_tokens;
 mod browser;
 mod config_server;
+mod drift;
 mod failing_upstreams;
 mod gateway;
 mod leaving;

@@ -3,6 +3,8 @@
 //! `load…` reads what the snapshot holds; `get` and `list` read what admins are shown.
 
 pub mod access_tokens;
+pub mod agent_commands;
+pub mod agent_sessions;
 pub mod api_keys;
 pub mod authorization_codes;
 pub mod connections;

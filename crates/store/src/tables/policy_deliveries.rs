@@ -4,7 +4,7 @@
 //! device enrolment.
 
 use jiff::Timestamp;
-use provost_model::{PolicyId, WorkspaceId};
+use provost_model::{MemberId, PolicyId, WorkspaceId};
 
 use crate::Result;
 use crate::db::{Row, Tx};
@@ -24,7 +24,7 @@ pub struct DeliveryRow {
     pub client_version: String,
     /// When it first was sent this.
     pub first_at: Timestamp,
-    /// When it last fetched or used it.
+    /// When it was last sent this. Turns do not move it: they have their own time.
     pub last_at: Timestamp,
     /// How often it was sent this.
     pub fetches: u32,
@@ -65,6 +65,56 @@ pub async fn add(tx: &mut Tx, rows: &[DeliveryRow]) -> Result<()> {
         ]
     });
     tx.insert_many(sql, values.collect()).await?;
+    Ok(())
+}
+
+/// What a device was sent.
+pub async fn of_device(tx: &mut Tx, ws: WorkspaceId, device: &str) -> Result<Vec<DeliveryRow>> {
+    let sql = "SELECT * FROM policy_deliveries WHERE workspace_id = $1 AND device = $2";
+    tx.rows(sql, [ws.into(), device.into()]).await?.iter().map(read).collect()
+}
+
+/// What devices were sent.
+pub async fn of_devices(tx: &mut Tx, ws: WorkspaceId, devices: &[String]) -> Result<Vec<DeliveryRow>> {
+    let sql = "SELECT * FROM policy_deliveries WHERE workspace_id = $1 AND device = $key";
+    let keys: Vec<_> = devices.iter().map(|device| device.as_str().into()).collect();
+    tx.rows_for(sql, &[ws.into()], &keys).await?.iter().map(read).collect()
+}
+
+/// What the devices of a member were sent since a time.
+pub async fn of_member(tx: &mut Tx, ws: WorkspaceId, member: MemberId, since: Timestamp) -> Result<Vec<DeliveryRow>> {
+    let sql = "SELECT * FROM policy_deliveries WHERE workspace_id = $1 AND member_id = $2 AND last_at >= $3";
+    tx.rows(sql, [ws.into(), member.into(), since.into()]).await?.iter().map(read).collect()
+}
+
+/// The devices after one, in order, perhaps of one member only.
+pub async fn devices(
+    tx: &mut Tx,
+    ws: WorkspaceId,
+    member: Option<MemberId>,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<String>> {
+    let rows = match member {
+        None => {
+            let sql = "SELECT DISTINCT device FROM policy_deliveries WHERE workspace_id = $1 AND device > $2
+                ORDER BY device LIMIT $3";
+            tx.rows(sql, [ws.into(), after.into(), limit.into()]).await?
+        }
+        Some(member) => {
+            let sql = "SELECT DISTINCT device FROM policy_deliveries
+                WHERE workspace_id = $1 AND device > $2 AND member_id = $3 ORDER BY device LIMIT $4";
+            tx.rows(sql, [ws.into(), after.into(), member.into(), limit.into()]).await?
+        }
+    };
+    rows.iter().map(|row| row.text("device")).collect()
+}
+
+/// Forgets what neither was sent nor used since a time.
+pub async fn delete_before(tx: &mut Tx, ws: WorkspaceId, before: Timestamp) -> Result<()> {
+    let sql = "DELETE FROM policy_deliveries
+        WHERE workspace_id = $1 AND last_at < $2 AND COALESCE(last_turn_at, last_at) < $2";
+    tx.execute(sql, [ws.into(), before.into()]).await?;
     Ok(())
 }
 

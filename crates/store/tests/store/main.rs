@@ -2,6 +2,7 @@
 //! provides the PostgreSQL.
 
 mod acts;
+mod agent_facts;
 mod changes;
 mod credentials;
 mod database;

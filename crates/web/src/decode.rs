@@ -1,12 +1,12 @@
-//! Reads the body of a model call: plain or zstd, never past the limit.
+//! Reads the body that a client sends: JSON, plain or zstd, never past the limit.
 
 use std::time::Duration;
 
+use crate::{Error, media_type};
 use axum::body::Body;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
-use provost_web::{Error, media_type};
 use zstd::stream::raw::{DParameter, Decoder, Operation};
 
 /// Seconds in which a client must send at least something of its body.
@@ -17,7 +17,7 @@ const WINDOW_LOG: u32 = 23;
 
 /// The whole body, decoded. What is counted against `limit` is what was decoded and also what came
 /// over the wire, so that neither a bomb nor endless empty frames get past it.
-pub(crate) async fn read(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Vec<u8>, Error> {
+pub async fn read_body(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Vec<u8>, Error> {
     check_content_type(headers)?;
     let mut decoder = Coding::of(headers)?;
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -136,7 +136,7 @@ mod tests {
         let pieces: Vec<_> = body.chunks(piece).map(|piece| Ok::<_, Error>(Bytes::copy_from_slice(piece))).collect();
         let body = Body::from_stream(stream::iter(pieces.into_iter().map(|piece| piece.map_err(|_| "no error"))));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-        runtime.block_on(read(&headers, body, limit)).map_err(|error| error.code().to_owned())
+        runtime.block_on(read_body(&headers, body, limit)).map_err(|error| error.code().to_owned())
     }
 
     fn zstd(plain: &[u8]) -> Vec<u8> {
