@@ -3,6 +3,7 @@
 mod api;
 mod delivery;
 mod exceptions;
+mod explain;
 mod fetches;
 mod telemetry;
 
@@ -36,6 +37,8 @@ pub fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(policy_exceptions::approve))
         .routes(routes!(policy_exceptions::deny))
         .routes(routes!(policy_exceptions::end))
+        .routes(routes!(effective_policy::show))
+        .routes(routes!(policy_explain::explain_post))
 }
 
 /// What clients fetch (`client-contract.md` §2.1, §2.2, §2.6).

@@ -2,6 +2,7 @@
 
 mod exception;
 mod policy_code;
+mod policy_explain;
 mod policy_folder;
 
 use std::io::{IsTerminal, Read, Write};
@@ -104,6 +105,8 @@ enum PolicyVerb {
         #[command(flatten)]
         remote: RemoteArgs,
     },
+    /// Say what binds a member, key by key, and what becomes of a command; asks a running server.
+    Explain(Box<policy_explain::ExplainArgs>),
 }
 
 /// Runs the verb of the command line.
@@ -117,6 +120,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Verb::Policy(PolicyVerb::Apply { folder, yes }) => policy_code::apply(folder, yes).await,
         Verb::Policy(PolicyVerb::Export { folder, remote }) => policy_code::export(&folder, &remote).await,
         Verb::Exception(verb) => exception::run(verb).await,
+        Verb::Policy(PolicyVerb::Explain(args)) => print(&policy_explain::explain(*args).await?),
         Verb::Openapi => print(&format!("{}\n", openapi::document().to_pretty_json()?)),
     }
 }

@@ -10,21 +10,21 @@ use super::report::Report;
 
 /// Where something stands: the layer, counted from the strongest, and the byte offset in its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) layer: usize,
-    pub(super) offset: usize,
+pub(crate) struct Place {
+    pub(crate) layer: usize,
+    pub(crate) offset: usize,
 }
 
 /// A value and its place.
 #[derive(Debug, Clone)]
-pub(super) struct Node<'a> {
-    pub(super) place: Place,
-    pub(super) value: Value<'a>,
+pub(crate) struct Node<'a> {
+    pub(crate) place: Place,
+    pub(crate) value: Value<'a>,
 }
 
 /// A TOML value as the client's deserialiser sees it: dates and times arrive there as strings.
 #[derive(Debug, Clone)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     Bool(bool),
     Integer(i64),
     Float,
@@ -37,30 +37,30 @@ pub(super) enum Value<'a> {
 
 /// A key and its value; tables keep the order of the text.
 #[derive(Debug, Clone)]
-pub(super) struct Entry<'a> {
-    pub(super) key: Cow<'a, str>,
-    pub(super) place: Place,
-    pub(super) node: Node<'a>,
+pub(crate) struct Entry<'a> {
+    pub(crate) key: Cow<'a, str>,
+    pub(crate) place: Place,
+    pub(crate) node: Node<'a>,
 }
 
 impl<'a> Node<'a> {
     /// The value of a key, if this is a table that has it.
-    pub(super) fn get(&self, key: &str) -> Option<&Node<'a>> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Node<'a>> {
         self.entry(key).map(|entry| &entry.node)
     }
 
     /// Key and value, if this is a table that has the key.
-    pub(super) fn entry(&self, key: &str) -> Option<&Entry<'a>> {
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry<'a>> {
         self.entries().iter().find(|entry| entry.key == key)
     }
 
     /// The value at the end of a path of keys.
-    pub(super) fn at(&self, path: &[&str]) -> Option<&Node<'a>> {
+    pub(crate) fn at(&self, path: &[&str]) -> Option<&Node<'a>> {
         path.iter().try_fold(self, |node, key| node.get(key))
     }
 
     /// The entries of a table; none for anything else.
-    pub(super) fn entries(&self) -> &[Entry<'a>] {
+    pub(crate) fn entries(&self) -> &[Entry<'a>] {
         match &self.value {
             Value::Table(entries) => entries,
             _ => &[],
@@ -68,7 +68,7 @@ impl<'a> Node<'a> {
     }
 
     /// The elements of a list; none for anything else.
-    pub(super) fn items(&self) -> &[Node<'a>] {
+    pub(crate) fn items(&self) -> &[Node<'a>] {
         match &self.value {
             Value::List(items) => items,
             _ => &[],
@@ -76,7 +76,7 @@ impl<'a> Node<'a> {
     }
 
     /// The string, or the date written where a string belongs.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(text),
             Value::Date(text) => Some(text),
@@ -85,7 +85,7 @@ impl<'a> Node<'a> {
     }
 
     /// The truth value.
-    pub(super) fn bool(&self) -> Option<bool> {
+    pub(crate) fn bool(&self) -> Option<bool> {
         match self.value {
             Value::Bool(bool) => Some(bool),
             _ => None,
@@ -93,22 +93,22 @@ impl<'a> Node<'a> {
     }
 
     /// The string at a key.
-    pub(super) fn text_at(&self, key: &str) -> Option<&str> {
+    pub(crate) fn text_at(&self, key: &str) -> Option<&str> {
         self.get(key).and_then(Node::text)
     }
 
     /// Whether this is a list, even an empty one.
-    pub(super) fn is_list(&self) -> bool {
+    pub(crate) fn is_list(&self) -> bool {
         matches!(self.value, Value::List(_))
     }
 
     /// Whether this is a table, even an empty one.
-    pub(super) fn is_table(&self) -> bool {
+    pub(crate) fn is_table(&self) -> bool {
         matches!(self.value, Value::Table(_))
     }
 
     /// What an administrator would call this kind of value.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match &self.value {
             Value::Bool(_) => "true or false",
             Value::Integer(_) => "a whole number",
@@ -125,7 +125,7 @@ impl<'a> Node<'a> {
 ///
 /// The parser itself refuses brackets and dotted keys beyond 80 levels, as the client's does, so the tree is never deep
 /// enough to endanger the stack of those who walk it.
-pub(super) fn parse<'a>(layer: usize, text: &'a str, report: &mut Report) -> Option<Node<'a>> {
+pub(crate) fn parse<'a>(layer: usize, text: &'a str, report: &mut Report) -> Option<Node<'a>> {
     let start = Place { layer, offset: 0 };
     if text.len() > MAX_BYTES {
         let message = format!("The text has {} bytes; at most {MAX_BYTES} are allowed. Shorten it.", text.len());

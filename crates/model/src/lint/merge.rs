@@ -11,7 +11,7 @@ use super::rules::{network, sandbox};
 const JOINED: &[&[&str]] = &[&["rules", "prefix_rules"], &["permissions", "filesystem", "deny_read"]];
 
 /// The merged policy; every value still knows the layer it came from.
-pub(super) fn layers<'a>(trees: Vec<Node<'a>>, report: &mut Report) -> Node<'a> {
+pub(crate) fn layers<'a>(trees: Vec<Node<'a>>, report: &mut Report) -> Node<'a> {
     let mut trees = trees.into_iter().map(|mut tree| {
         sandbox::choose_for_unknown_host(&mut tree);
         tree
@@ -26,6 +26,17 @@ pub(super) fn layers<'a>(trees: Vec<Node<'a>>, report: &mut Report) -> Node<'a> 
     }
     merged
 }
+
+/// The merged `config.toml`: tables key by key, and else the strongest.
+pub(crate) fn configs<'a>(trees: Vec<Node<'a>>) -> Option<Node<'a>> {
+    trees.into_iter().reduce(|mut merged, weaker| {
+        combine(&mut merged, weaker, &mut vec![CONFIG.to_owned()]);
+        merged
+    })
+}
+
+/// Stands before the paths of a `config.toml`, which then are none of the joined ones.
+const CONFIG: &str = "config.toml";
 
 fn combine<'a>(strong: &mut Node<'a>, weak: Node<'a>, path: &mut Vec<String>) {
     match (&mut strong.value, weak.value) {
@@ -44,11 +55,20 @@ fn combine<'a>(strong: &mut Node<'a>, weak: Node<'a>, path: &mut Vec<String>) {
             }
         }
         (Value::List(items), Value::List(weaker)) if joined(path) => items.extend(weaker),
+        // An app that any layer switches off stays off.
+        (Value::Bool(true), Value::Bool(false)) if is_app_switch(path) => {
+            *strong = Node { place: weak.place, value: Value::Bool(false) };
+        }
         _ => {}
     }
 }
 
-fn joined(path: &[String]) -> bool {
+fn is_app_switch(path: &[String]) -> bool {
+    matches!(path, [apps, _, enabled] if apps == "apps" && enabled == "enabled")
+}
+
+/// Whether all layers add to the list at this path.
+pub(crate) fn joined(path: &[String]) -> bool {
     let event = matches!(path, [hooks, event] if hooks == "hooks" && super::schema::EVENTS.contains(&event.as_str()));
     event || JOINED.iter().any(|list| list.iter().eq(path.iter()))
 }

@@ -10,12 +10,12 @@
 
 mod check;
 mod defaults;
-mod document;
-mod merge;
+pub(crate) mod document;
+pub(crate) mod merge;
 mod problem;
-mod report;
+pub(crate) mod report;
 mod rules;
-mod schema;
+pub(crate) mod schema;
 mod suggest;
 
 pub use problem::{Problem, Severity};

@@ -8,7 +8,7 @@ use super::{MAX_PROBLEMS, Problem, Severity};
 
 /// The problems found so far.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(crate) struct Report {
     errors: Vec<Finding>,
     warnings: Vec<Finding>,
     /// Findings beyond the cap, counted but not kept: a text of a million mistakes must not cost a gigabyte.
@@ -82,7 +82,7 @@ impl Report {
     }
 
     /// The problems in reading order, no more than [`MAX_PROBLEMS`] and a closing remark.
-    pub(super) fn finish(self, texts: &[&str]) -> Vec<Problem> {
+    pub(crate) fn finish(self, texts: &[&str]) -> Vec<Problem> {
         let found = self.errors.len() + self.warnings.len() + self.dropped;
         let errors = self.errors.into_iter().map(|finding| (Severity::Error, finding));
         let warnings = self.warnings.into_iter().map(|finding| (Severity::Warning, finding));

@@ -22,9 +22,9 @@ pub(crate) struct LookupQuery {
 pub(crate) struct LookupBody {
     /// Null: no policy, nothing is constrained.
     policy: Option<LookupPolicy>,
-    decided_by: LookupDecidedBy,
+    pub(crate) decided_by: LookupDecidedBy,
     /// The rules that were looked at, in order, up to the one that matched.
-    considered: Vec<LookupConsidered>,
+    pub(crate) considered: Vec<LookupConsidered>,
 }
 
 /// The policy.
@@ -38,8 +38,8 @@ pub(crate) struct LookupPolicy {
 /// What decided.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LookupDecidedBy {
-    /// `rule`, `fallback` or `none`.
-    kind: &'static str,
+    /// `rule`, `fallback` or `none`; where an exception went before the rules, `exception`.
+    pub(crate) kind: &'static str,
     /// Of the rule, from zero.
     position: Option<usize>,
     /// Of the rule.

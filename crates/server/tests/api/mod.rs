@@ -23,6 +23,7 @@ mod mfa;
 mod passkeys;
 mod policies;
 mod policy_exceptions;
+mod policy_explain;
 mod policy_lookup;
 mod policy_rules;
 mod policy_set;

@@ -6,6 +6,7 @@ mod access_tokens;
 mod browser;
 mod config_server;
 mod drift;
+mod explain;
 mod failing_upstreams;
 mod gateway;
 mod leaving;

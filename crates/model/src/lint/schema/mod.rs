@@ -22,11 +22,11 @@ pub(super) use features::{FEATURES, REMOVED_FEATURES};
 pub(super) use hooks::EVENTS;
 pub(super) use models::{GATEWAY, PROVIDERS};
 pub(super) use network::NETWORK;
-pub(super) use root::ROOT;
+pub(crate) use root::ROOT;
 
 /// What a value must look like.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// Nothing is checked: the client ignores the value, or checks it in a later stage.
     Anything,
     Bool,
@@ -53,7 +53,7 @@ pub(super) enum Shape {
 
 /// The words of [`Shape::Word`].
 #[derive(Debug)]
-pub(super) struct Words {
+pub(crate) struct Words {
     pub(super) allowed: &'static [&'static str],
     /// Words clients read although nobody should write them, and what becomes of them.
     pub(super) tolerated: &'static [(&'static str, &'static str)],
@@ -83,7 +83,7 @@ impl Words {
 
 /// One variant of [`Shape::Variant`].
 #[derive(Debug)]
-pub(super) struct Variant {
+pub(crate) struct Variant {
     pub(super) name: &'static str,
     /// The settings of the variant; without any it is written as a string.
     pub(super) settings: Option<&'static Table>,
@@ -107,17 +107,17 @@ impl Variant {
 
 /// A table in which one key names the variant.
 #[derive(Debug)]
-pub(super) struct Tagged {
+pub(crate) struct Tagged {
     pub(super) tag: &'static str,
     pub(super) variants: &'static [(&'static str, &'static Table)],
 }
 
 /// A table with known keys.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(crate) struct Table {
     pub(super) fields: &'static [Field],
     /// The shape of the values at all other keys, if those are names the administrator chooses.
-    pub(super) others: Option<&'static Shape>,
+    pub(crate) others: Option<&'static Shape>,
     /// Whether clients refuse unknown keys; the usual case is that they ignore them.
     pub(super) strict: bool,
     /// Whether clients also read a list of the values in the order of the fields.
@@ -143,29 +143,29 @@ impl Table {
     }
 
     /// The field a key names, by its name or an alias.
-    pub(super) fn field(&self, key: &str) -> Option<&'static Field> {
+    pub(crate) fn field(&self, key: &str) -> Option<&'static Field> {
         self.fields.iter().find(|field| field.key == key || field.aliases.contains(&key))
     }
 }
 
 /// One known key of a table.
 #[derive(Debug)]
-pub(super) struct Field {
+pub(crate) struct Field {
     pub(super) key: &'static str,
     pub(super) aliases: &'static [&'static str],
-    pub(super) shape: Shape,
+    pub(crate) shape: Shape,
     pub(super) presence: Presence,
     /// What the key does, for hover texts.
     pub(super) docs: &'static str,
     /// Why the key does nothing in a cloud-delivered policy.
-    pub(super) ignored: Option<&'static str>,
+    pub(crate) ignored: Option<&'static str>,
     /// Whether messages must not repeat what stands here.
     pub(super) secret: bool,
 }
 
 /// Whether a key may be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Presence {
+pub(crate) enum Presence {
     Required,
     Optional,
     /// Like optional; it may also be missing when the table is written as a list.

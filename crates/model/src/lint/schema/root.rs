@@ -7,7 +7,7 @@ const LOCAL_ONLY: &str = "Clients read it only from their own system file or fro
     server. Remove it here and set it on the devices.";
 
 /// Every top-level key of a policy.
-pub(in crate::lint) static ROOT: Table = Table::new(&[
+pub(crate) static ROOT: Table = Table::new(&[
     // A rule refuses it whatever it holds, with a better message than its fields could give.
     Field::new("config_server", Shape::Anything, "Where devices fetch policies from; set on the devices only."),
     Field::new("allowed_login_methods", Shape::Anything, "How developers may sign in.").ignored(LOCAL_ONLY),
