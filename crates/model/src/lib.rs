@@ -31,6 +31,7 @@ mod role;
 mod rollout;
 pub mod scim;
 mod settings;
+pub mod simulate;
 mod telemetry;
 mod upstream;
 mod workspace;

@@ -157,17 +157,22 @@ impl Workspace {
     /// The policy that binds a member: the first rule whose group contains them, else the
     /// fallback. This is what delivery calls; [`Self::lookup_member`] answers the same with reasons.
     pub fn policy_for(&self, member: &Member) -> Option<&Arc<Policy>> {
-        let PolicyRules { rules, fallback, first_of } = &self.policy_rules;
-        let first = member.groups.iter().filter_map(|group| first_of.get(group)).min();
-        let matched = match first.map(|position| &rules[*position]) {
-            // Its group or its policy is gone: a later one may match.
-            Some(rule) if !self.matches(rule, |_| true) => {
-                rules.iter().find(|rule| self.matches(rule, |group| member.is_in(group)))
-            }
-            first => first,
-        };
-        let policy_id = matched.map(|rule| rule.policy_id).or(*fallback)?;
+        let rule = self.rule_for(member).map(|position| &self.policy_rules.rules[position]);
+        let policy_id = rule.map(|rule| rule.policy_id).or(self.policy_rules.fallback)?;
         self.policies.get(&policy_id)
+    }
+
+    /// The position of the rule that decides over a member; none if no rule does.
+    pub fn rule_for(&self, member: &Member) -> Option<usize> {
+        let PolicyRules { rules, first_of, .. } = &self.policy_rules;
+        let first = member.groups.iter().filter_map(|group| first_of.get(group)).min();
+        match first.map(|position| (*position, &rules[*position])) {
+            // Its group or its policy is gone: a later one may match.
+            Some((_, rule)) if !self.matches(rule, |_| true) => {
+                rules.iter().position(|rule| self.matches(rule, |group| member.is_in(group)))
+            }
+            first => first.map(|(position, _)| position),
+        }
     }
 
     /// Which policy binds a member, and why.

@@ -5,6 +5,7 @@ mod delivery;
 mod exceptions;
 mod explain;
 mod fetches;
+mod simulate;
 mod telemetry;
 
 use std::future::ready;
@@ -23,6 +24,8 @@ use crate::fetches::Fetches;
 /// The admin API of this room.
 pub fn admin_routes() -> OpenApiRouter<App> {
     use api::*;
+    let turns = axum::Extension(simulate::Simulations::default());
+    let simulations = OpenApiRouter::new().routes(routes!(policy_simulations::simulate)).layer(turns);
     OpenApiRouter::new()
         .routes(routes!(policies::list, policies::create))
         .routes(routes!(policies::show, policies::update, policies::delete))
@@ -39,6 +42,7 @@ pub fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(policy_exceptions::end))
         .routes(routes!(effective_policy::show))
         .routes(routes!(policy_explain::explain_post))
+        .merge(simulations)
 }
 
 /// What clients fetch (`client-contract.md` §2.1, §2.2, §2.6).

@@ -8,4 +8,5 @@ pub(crate) mod policy_lint;
 pub(crate) mod policy_lookup;
 pub(crate) mod policy_rules;
 pub(crate) mod policy_set;
+pub(crate) mod policy_simulations;
 pub(crate) mod policy_versions;

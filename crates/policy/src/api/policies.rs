@@ -213,17 +213,21 @@ pub(crate) fn changed_fields(before: &PolicyRow, after: &PolicyRow) -> Vec<&'sta
 /// Refuses what would stop a client.
 pub(crate) fn check(fields: PolicyFields) -> Result<PolicyFields> {
     let name = name("name", &fields.name, 100)?;
-    let problems = problems(&fields.contents, fields.defaults.as_deref());
-    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
-    if let Some(first) = errors.clone().next() {
-        let (count, line) = (errors.count(), first.line);
-        let more = if count > 1 { format!(" (and {} more, see details.problems)", count - 1) } else { String::new() };
-        let is_default = first.key.as_ref().is_some_and(|key| key.starts_with("defaults"));
-        let field = if is_default { "defaults" } else { "contents" };
-        let message = format!("clients would refuse to start with this policy: line {line}: {}{more}", first.message);
-        return Err(Error::invalid(field, "policy_invalid", message).with_details(json!({ "problems": problems })));
-    }
+    refuse_errors(&fields.contents, fields.defaults.as_deref())?;
     Ok(PolicyFields { name, ..fields })
+}
+
+/// Refuses texts that would stop a client.
+pub(crate) fn refuse_errors(contents: &str, defaults: Option<&str>) -> Result<()> {
+    let problems = problems(contents, defaults);
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
+    let Some(first) = errors.clone().next() else { return Ok(()) };
+    let (count, line) = (errors.count(), first.line);
+    let more = if count > 1 { format!(" (and {} more, see details.problems)", count - 1) } else { String::new() };
+    let is_default = first.key.as_ref().is_some_and(|key| key.starts_with("defaults"));
+    let field = if is_default { "defaults" } else { "contents" };
+    let message = format!("clients would refuse to start with this policy: line {line}: {}{more}", first.message);
+    Err(Error::invalid(field, "policy_invalid", message).with_details(json!({ "problems": problems })))
 }
 
 async fn find(change: &mut Change, id: PolicyId) -> Result<PolicyRow> {
