@@ -4,6 +4,7 @@ mod exception;
 mod policy_code;
 mod policy_explain;
 mod policy_folder;
+mod policy_simulate;
 
 use std::io::{IsTerminal, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -107,6 +108,8 @@ enum PolicyVerb {
     },
     /// Say what binds a member, key by key, and what becomes of a command; asks a running server.
     Explain(Box<policy_explain::ExplainArgs>),
+    /// Say what a draft of a policy would have done to what was recorded; asks a running server.
+    Simulate(policy_simulate::SimulateArgs),
 }
 
 /// Runs the verb of the command line.
@@ -121,6 +124,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Verb::Policy(PolicyVerb::Export { folder, remote }) => policy_code::export(&folder, &remote).await,
         Verb::Exception(verb) => exception::run(verb).await,
         Verb::Policy(PolicyVerb::Explain(args)) => print(&policy_explain::explain(*args).await?),
+        Verb::Policy(PolicyVerb::Simulate(args)) => print(&policy_simulate::simulate(args).await?),
         Verb::Openapi => print(&format!("{}\n", openapi::document().to_pretty_json()?)),
     }
 }

@@ -27,6 +27,7 @@ mod policy_explain;
 mod policy_lookup;
 mod policy_rules;
 mod policy_set;
+mod policy_simulations;
 mod roles;
 mod sessions;
 mod sessions_list;
