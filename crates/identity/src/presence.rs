@@ -38,7 +38,11 @@ impl Presence {
         let swept = Mutex::new(Swept { world: app.store.world(), at: started_at, cut: HashMap::new() });
         let follower = Follower { app: app.clone(), id, started_at, swept, called: Notify::new() };
         // Before anything runs here: who leaves from now on is waited for.
-        follower.beat().await?;
+        match follower.beat().await {
+            // On the last good snapshot nobody leaves; the beat goes on by itself when the database is back.
+            Err(provost_store::Error::Unavailable(_)) if app.store.degraded().is_some() => {}
+            said => said?,
+        }
         let task = tokio::spawn(follower.run(swaps, stopped));
         Ok(Self { store: app.store.clone(), id, stop, task })
     }

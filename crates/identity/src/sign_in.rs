@@ -168,7 +168,7 @@ pub(crate) async fn open(
     // Asked again now that nobody can be shut out at the same time: a session that began behind their
     // back would be there when they are let in again.
     let ws = change.workspace_id();
-    if !members::get(change, ws, member_id).await?.is_some_and(|member| member.active) {
+    if !members::is_active(change, ws, member_id).await? {
         return Err(Error::unauthorized(REFUSED));
     }
     sessions::insert(change, hash, row).await?;

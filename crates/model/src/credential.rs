@@ -11,7 +11,7 @@ use crate::{AccessTokenId, AllowedIps, ApiKeyId, MemberId, Permission, Permissio
 pub type TokenHash = [u8; 32];
 
 /// A member's personal access token (`at-…`), for programmatic use of Codex.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessToken {
     /// Its id.
     pub id: AccessTokenId,
@@ -24,7 +24,7 @@ pub struct AccessToken {
 }
 
 /// An API key of the workspace (`pk-…`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKey {
     /// Its id.
     pub id: ApiKeyId,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::{ClientVersion, DeviceEnrolment, Member, Policy, PolicyException, RolloutId, Workspace};
+use crate::{ClientVersion, DeviceEnrolment, Member, Permission, Policy, PolicyException, RolloutId, Workspace};
 
 /// What a client is sent, and what said so.
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +18,16 @@ pub struct Delivery<'a> {
 }
 
 impl Workspace {
-    /// What a member's client is sent now.
+    /// What a member's client is sent now. A member who may not use Codex Local gets no policy rather than a
+    /// refusal: clients show a refusal as an outage, and the member hears why at the model call.
+    pub fn sent(&self, member: &Member, client: Option<ClientVersion>, now: Timestamp) -> Option<&Arc<Policy>> {
+        if !self.may(member, Permission::CodexLocalUse) {
+            return None;
+        }
+        self.delivery(member, client, now).policy
+    }
+
+    /// What a member's client is sent now if the member may use Codex Local, and what said so.
     pub fn delivery(&self, member: &Member, client: Option<ClientVersion>, now: Timestamp) -> Delivery<'_> {
         let exception = self.exception_of(member, now);
         let excepted = exception.and_then(|exception| self.policies.get(&exception.policy_id));
@@ -26,7 +35,7 @@ impl Workspace {
             return Delivery { policy: None, exception: None, rollout: None };
         };
         let exception = exception.filter(|_| excepted.is_some());
-        match policy.rollout.as_ref().filter(|rollout| rollout.reaches(member, client)) {
+        match policy.rollout.as_ref().filter(|rollout| rollout.reaches(self, member, client)) {
             Some(rollout) => Delivery { policy: Some(&rollout.candidate), exception, rollout: Some(rollout.id) },
             None => Delivery { policy: Some(policy), exception, rollout: None },
         }
@@ -41,7 +50,7 @@ impl Workspace {
     }
 
     /// What a machine of this enrolment is sent: the published version, since a rollout goes by members.
-    pub fn device_delivery(&self, enrolment: &DeviceEnrolment) -> Option<Arc<Policy>> {
-        self.lookup_group(enrolment.group_id).policy
+    pub fn device_delivery(&self, enrolment: &DeviceEnrolment) -> Option<&Arc<Policy>> {
+        self.policy_in(&[enrolment.group_id])
     }
 }

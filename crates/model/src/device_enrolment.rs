@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{AllowedIps, DeviceEnrolmentId, GroupId};
 
 /// An address with a secret in its path, at which machines without a signed-in member get the policy
 /// of a group (`/device/{token}/codex/config/bundle`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceEnrolment {
     /// Its id.
     pub id: DeviceEnrolmentId,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{ApiKeyId, Email, EventId, MemberId, WorkspaceId};
+use crate::{ApiKeyId, DeviceEnrolmentId, Email, EventId, MemberId, WorkspaceId};
 
 macro_rules! catalogue {
     ($($(#[doc = $doc:literal])* $name:ident = $wire:tt;)*) => {
@@ -115,12 +115,12 @@ catalogue! {
     PolicyExceptionEnded = "policy_exception.ended";
     /// An address was made at which machines get the policy of a group.
     DeviceEnrolmentCreated = "device_enrolment.created";
+    /// An address for machines got a new secret; the old one works for a while longer.
+    DeviceEnrolmentRotated = "device_enrolment.rotated";
     /// An address for machines was revoked.
     DeviceEnrolmentRevoked = "device_enrolment.revoked";
     /// A session ran looser than the policy that its client had been sent.
     PolicyContradicted = "policy.contradicted";
-    /// A change of policies was simulated, which reads recorded commands; details hold what was asked.
-    PolicySimulated = "policy.simulated";
     /// A client fetched its policy; details hold policy, version and client.
     PolicyFetched = "policy.fetched";
     /// An upstream was added.
@@ -243,6 +243,8 @@ pub enum ActorKind {
     Member,
     /// An API key.
     ApiKey,
+    /// A machine without a signed-in member, through a device enrolment.
+    Device,
     /// Somebody who is not signed in.
     Anonymous,
     /// Provost itself, or its operator at the command line.
@@ -255,6 +257,7 @@ impl ActorKind {
         match self {
             Self::Member => "member",
             Self::ApiKey => "api_key",
+            Self::Device => "device",
             Self::Anonymous => "anonymous",
             Self::System => "system",
         }
@@ -270,6 +273,11 @@ impl Actor {
     /// An API key.
     pub fn api_key(id: ApiKeyId) -> Self {
         Self { kind: ActorKind::ApiKey, id: Some(id.to_string()), email: None }
+    }
+
+    /// A machine, by the enrolment that it has.
+    pub fn device(id: DeviceEnrolmentId) -> Self {
+        Self { kind: ActorKind::Device, id: Some(id.to_string()), email: None }
     }
 
     /// Somebody who is not signed in, and perhaps says who they are.

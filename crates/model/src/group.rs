@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::{GroupId, PermissionSet};
 
 /// A named set of members.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     /// Its id.
     pub id: GroupId,
@@ -16,6 +16,7 @@ pub struct Group {
     pub source: GroupSource,
     /// What the roles assigned to it grant, together. Derived from the roles when the snapshot is
     /// made, so that a decision needs no role at all.
+    #[serde(skip)]
     pub granted: PermissionSet,
 }
 

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::{Email, GroupId, MemberId, Permission, PermissionSet, RoleId};
 
 /// A person of a workspace.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// Its id.
     pub id: MemberId,
@@ -29,6 +29,7 @@ pub struct Member {
     /// What its custom roles grant it, directly and through its groups, or the default role if it
     /// has none. Derived when the snapshot is made ([`crate::Workspace::set_member`]), so that a
     /// decision is a few ORs.
+    #[serde(skip)]
     pub granted: PermissionSet,
 }
 

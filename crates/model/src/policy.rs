@@ -1,12 +1,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::kept::KeptPolicy;
 use crate::{Group, GroupId, Member, PolicyId, Rollout, Workspace, telemetry};
 
 /// A managed policy: a named `requirements.toml`, and the `config.toml` defaults that ride along.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "KeptPolicy", from = "KeptPolicy")]
 pub struct Policy {
     /// Its id; clients print it beside the name when a policy holds a developer back.
     pub id: PolicyId,
@@ -42,6 +44,10 @@ pub struct Bundle {
     pub requirements: Arc<[u8]>,
     /// Whether the policy has an `[otel]` table of its own: what clients report is then its affair.
     pub names_otel: bool,
+    /// Names `bundle` among all that an address ever answers: an entity tag (RFC 9110 §8.8.3).
+    pub bundle_tag: Arc<str>,
+    /// Names `requirements`.
+    pub requirements_tag: Arc<str>,
 }
 
 #[derive(Serialize)]
@@ -65,11 +71,7 @@ struct Fragment<'a> {
 impl Bundle {
     /// The bundle that carries no policy: valid, and constrains nothing.
     pub fn empty() -> Self {
-        Self {
-            bundle: br#"{"config_toml":null,"requirements_toml":null}"#.as_slice().into(),
-            requirements: br#"{"contents":null}"#.as_slice().into(),
-            names_otel: false,
-        }
+        Self::of(br#"{"config_toml":null,"requirements_toml":null}"#.as_slice(), br#"{"contents":null}"#.as_slice())
     }
 
     fn render(id: PolicyId, name: &str, contents: &str, defaults: Option<&str>) -> Self {
@@ -79,16 +81,28 @@ impl Bundle {
             "requirements_toml": Fragments::one(id, name, contents),
         });
         let requirements = serde_json::json!({ "contents": contents });
-        Self {
-            bundle: bundle.to_string().into_bytes().into(),
-            requirements: requirements.to_string().into_bytes().into(),
-            names_otel: telemetry::names_otel(contents),
-        }
+        let bundle = Self::of(bundle.to_string().into_bytes(), requirements.to_string().into_bytes());
+        Self { names_otel: telemetry::names_otel(contents), ..bundle }
+    }
+
+    fn of(bundle: impl Into<Arc<[u8]>>, requirements: impl Into<Arc<[u8]>>) -> Self {
+        let (bundle, requirements) = (bundle.into(), requirements.into());
+        let (bundle_tag, requirements_tag) = (tag(&bundle), tag(&requirements));
+        Self { bundle, requirements, names_otel: false, bundle_tag, requirements_tag }
     }
 }
 
+/// The same on every node, and after every restart: 128 bits of FNV-1a over the bytes. Texts are the
+/// admins' own, so nobody gains by finding two that collide.
+fn tag(body: &[u8]) -> Arc<str> {
+    let hash = body.iter().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, byte| {
+        (hash ^ u128::from(*byte)).wrapping_mul(0x0100_0000_0000_0000_0000_013b)
+    });
+    format!("\"{hash:032x}\"").into()
+}
+
 /// One rule: members of the group get the policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyRule {
     /// The group.
     pub group_id: GroupId,
@@ -157,22 +171,22 @@ impl Workspace {
     /// The policy that binds a member: the first rule whose group contains them, else the
     /// fallback. This is what delivery calls; [`Self::lookup_member`] answers the same with reasons.
     pub fn policy_for(&self, member: &Member) -> Option<&Arc<Policy>> {
-        let rule = self.rule_for(member).map(|position| &self.policy_rules.rules[position]);
-        let policy_id = rule.map(|rule| rule.policy_id).or(self.policy_rules.fallback)?;
-        self.policies.get(&policy_id)
+        self.policy_in(&member.groups)
     }
 
-    /// The position of the rule that decides over a member; none if no rule does.
-    pub fn rule_for(&self, member: &Member) -> Option<usize> {
-        let PolicyRules { rules, first_of, .. } = &self.policy_rules;
-        let first = member.groups.iter().filter_map(|group| first_of.get(group)).min();
-        match first.map(|position| (*position, &rules[*position])) {
+    /// The policy that binds somebody who is in these groups (sorted) and no others.
+    pub(crate) fn policy_in(&self, groups: &[GroupId]) -> Option<&Arc<Policy>> {
+        let PolicyRules { rules, fallback, first_of } = &self.policy_rules;
+        let first = groups.iter().filter_map(|group| first_of.get(group)).min();
+        let matched = match first.map(|position| &rules[*position]) {
             // Its group or its policy is gone: a later one may match.
-            Some((_, rule)) if !self.matches(rule, |_| true) => {
-                rules.iter().position(|rule| self.matches(rule, |group| member.is_in(group)))
+            Some(rule) if !self.matches(rule, |_| true) => {
+                rules.iter().find(|rule| self.matches(rule, |group| groups.binary_search(&group).is_ok()))
             }
-            first => first.map(|(position, _)| position),
-        }
+            first => first,
+        };
+        let policy_id = matched.map(|rule| rule.policy_id).or(*fallback)?;
+        self.policies.get(&policy_id)
     }
 
     /// Which policy binds a member, and why.

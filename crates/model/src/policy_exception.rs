@@ -1,9 +1,10 @@
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{MemberId, PolicyExceptionId, PolicyId};
 
 /// Another policy for one member, for a time: approved, and not ended. It goes before every rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyException {
     /// Its id.
     pub id: PolicyExceptionId,

@@ -1,10 +1,14 @@
 use std::hash::Hasher;
 use std::sync::Arc;
 
-use crate::{ClientVersion, GroupId, Member, MemberId, Policy, RolloutId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{ClientVersion, GroupId, Member, MemberId, Percent, Policy, PolicyId, RolloutId, Workspace};
 
 /// The next version of a policy, on its way to everybody who gets the policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollout {
     /// Its id.
     pub id: RolloutId,
@@ -18,19 +22,110 @@ pub struct Rollout {
     pub min_client_version: Option<ClientVersion>,
     /// To clients up to this version.
     pub max_client_version: Option<ClientVersion>,
+    /// While it is paused: the members who have the version already, sorted. Nobody else gets it.
+    pub holders: Option<Box<[MemberId]>>,
+}
+
+/// Where a rollout stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RolloutStatus {
+    /// Those in its share get the new version.
+    Running,
+    /// Those who have the new version keep it, nobody else gets it.
+    Paused,
+    /// It was halted by its guard: everybody gets the version of before.
+    Halted,
+    /// Everybody gets the new version.
+    Finished,
+    /// Somebody called it off: everybody gets the version of before.
+    Cancelled,
+}
+
+impl RolloutStatus {
+    /// Every status.
+    pub const ALL: [Self; 5] = [Self::Running, Self::Paused, Self::Halted, Self::Finished, Self::Cancelled];
+
+    /// Its name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Halted => "halted",
+            Self::Finished => "finished",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether it is under way: neither halted nor finished nor cancelled.
+    pub fn is_live(self) -> bool {
+        matches!(self, Self::Running | Self::Paused)
+    }
+}
+
+impl std::str::FromStr for RolloutStatus {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|status| status.as_str() == text);
+        found.ok_or_else(|| format!("there is no rollout status `{text}`"))
+    }
+}
+
+/// One of the steps that a rollout takes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RolloutStage {
+    /// To how many of the members.
+    pub percent: Percent,
+    /// For how long, before the next one begins.
+    pub minutes: u32,
+}
+
+/// How far a rollout reaches now, whichever clients the members use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RolloutReach {
+    /// The active members who get the policy.
+    pub members: usize,
+    /// Those of them who get the new version of it.
+    pub reached: usize,
+}
+
+impl Workspace {
+    /// How far the rollout of a policy reaches now. Looks at every member.
+    pub fn rollout_reach(&self, policy: PolicyId, now: Timestamp) -> RolloutReach {
+        let mut reach = RolloutReach::default();
+        let Some(policy) = self.policies.get(&policy) else { return reach };
+        for member in self.members.values().filter(|member| member.active) {
+            let excepted = self.exception_of(member, now).and_then(|found| self.policies.get(&found.policy_id));
+            if excepted.or_else(|| self.policy_for(member)).is_some_and(|found| found.id == policy.id) {
+                reach.members += 1;
+                reach.reached +=
+                    usize::from(policy.rollout.as_ref().is_some_and(|found| found.takes_member(self, member)));
+            }
+        }
+        reach
+    }
 }
 
 impl Rollout {
     /// A share that is everybody.
     pub const ALL: u32 = 10_000;
 
-    /// Whether a member gets the next version on a client of this version (none: it does not say).
+    /// Whether a member of a workspace gets the next version on a client of this version (none: it does not
+    /// say).
     ///
     /// Who gets it at a share gets it at every larger one too.
-    pub fn reaches(&self, member: &Member, client: Option<ClientVersion>) -> bool {
-        self.takes_version(client)
-            && (self.groups.is_empty() || self.groups.iter().any(|group| member.is_in(*group)))
+    pub fn reaches(&self, workspace: &Workspace, member: &Member, client: Option<ClientVersion>) -> bool {
+        self.takes_version(client) && self.takes_member(workspace, member)
+    }
+
+    /// Whether a member gets the next version, on a client that it takes. A group that is gone has no
+    /// members; where all of them are gone, nobody is reached.
+    fn takes_member(&self, workspace: &Workspace, member: &Member) -> bool {
+        let is_in = |group: &GroupId| workspace.groups.contains_key(group) && member.is_in(*group);
+        (self.groups.is_empty() || self.groups.iter().any(is_in))
             && self.place(member.id) < self.share
+            && self.holders.as_ref().is_none_or(|holders| holders.binary_search(&member.id).is_ok())
     }
 
     /// A client that does not say its version is reached only where versions do not matter.
@@ -71,3 +166,6 @@ impl Hasher for Fnv {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests;

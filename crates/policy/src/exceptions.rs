@@ -7,14 +7,14 @@ use provost_model::event::{Actor, EventType, Origin, Target};
 use provost_store::tables::policy_exceptions;
 use provost_store::{Result, Store, Touched};
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 /// How often the books are looked through.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// Writes down which exceptions are over, until told to stop. Any number of nodes may do it.
-pub async fn expire_exceptions(store: Store, shutdown: CancellationToken) {
-    while shutdown.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+/// Writes down which exceptions are over, for ever. Any number of nodes may do it.
+pub async fn expire_exceptions(store: Store) {
+    loop {
+        tokio::time::sleep(EVERY).await;
         if let Err(error) = expire_now(&store).await {
             tracing::debug!(%error, "exceptions that are over could not be written down");
         }

@@ -6,12 +6,12 @@ use provost_model::{Bundle, Permission};
 use provost_web::{App, Client, telemetry_token};
 use serde_json::json;
 
-/// The bundle of a client with the place where it reports, if the workspace has it report, and the policy
-/// does not say itself where to. Clients before the bundle (0.136) report nothing.
-pub(crate) fn with_telemetry(app: &App, client: &Client, bundle: &Bundle) -> Arc<[u8]> {
+/// The bundle of a client with the place where it reports; none if the workspace has it report nothing, or
+/// the policy says itself where to. Clients before the bundle (0.136) report nothing.
+pub(crate) fn with_telemetry(app: &App, client: &Client, bundle: &Bundle) -> Option<Arc<[u8]>> {
     let is_asked = client.workspace.settings.telemetry && client.may(Permission::CodexLocalUse);
     if !is_asked || bundle.names_otel {
-        return bundle.bundle.clone();
+        return None;
     }
     let token = telemetry_token(app.store.sealer(), client, app.store.clock().now());
     let fragment = json!({
@@ -19,7 +19,7 @@ pub(crate) fn with_telemetry(app: &App, client: &Client, bundle: &Bundle) -> Arc
         "name": "Provost telemetry",
         "contents": requirements(&app.public_url, &token),
     });
-    bundle.with_fragment(&fragment.to_string()).map_or_else(|| bundle.bundle.clone(), Arc::from)
+    bundle.with_fragment(&fragment.to_string()).map(Arc::from)
 }
 
 /// What a developer says and what the agent answers stays on the machine, and so do the results of tools.

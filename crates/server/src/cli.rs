@@ -4,27 +4,29 @@ mod exception;
 mod policy_code;
 mod policy_explain;
 mod policy_folder;
-mod policy_simulate;
+mod policy_lint;
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use provost_model::event::Origin;
-use provost_model::lint::{self, Severity};
-use provost_model::{Clock, Email};
+use provost_model::{ClientVersion, Clock, Email};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::client_config::ClientConfig;
 use crate::config::{Config, ServeArgs, Transport};
+use crate::device_files::{self, Platform, Way};
 use crate::node::{Node, open_store};
 use crate::remote::RemoteArgs;
 use crate::tls::PrivateCa;
 use crate::{logging, openapi};
+
+mod policy_rollback;
 
 /// Provost: a self-hosted control plane for Codex.
 #[derive(Debug, Parser)]
@@ -72,8 +74,34 @@ struct ClientConfigArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// The files to put on devices, ready for an MDM: linux, macos, windows or all.
+    #[arg(long = "for", value_name = "PLATFORM")]
+    platform: Option<ForPlatform>,
+    /// Which way leads here: a (every client) or b (the client's own config server, with a sign-in).
+    #[arg(long, default_value = "a", requires = "platform", conflicts_with = "enrolment")]
+    mode: Mode,
+    /// The address of a device enrolment: for machines that no member signs in at.
+    #[arg(long, value_name = "URL", requires = "platform")]
+    enrolment: Option<String>,
+    /// Write the files into this directory rather than printing them.
+    #[arg(long, value_name = "DIR", requires = "platform")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     serve: ServeArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ForPlatform {
+    Linux,
+    Macos,
+    Windows,
+    All,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Mode {
+    A,
+    B,
 }
 
 #[derive(Debug, Subcommand)]
@@ -85,6 +113,9 @@ enum PolicyVerb {
         /// Lint it as managed defaults (config.toml) instead.
         #[arg(long)]
         defaults: bool,
+        /// Also say what a client of this version, such as 0.130.0, makes of it; may be repeated.
+        #[arg(long = "client-version", value_name = "VERSION", conflicts_with = "defaults")]
+        client_versions: Vec<ClientVersion>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -98,6 +129,9 @@ enum PolicyVerb {
         /// Do not ask.
         #[arg(long)]
         yes: bool,
+        /// Why, for whoever reads the versions later.
+        #[arg(long)]
+        note: Option<String>,
     },
     /// Write the policies and rules of the workspace into a folder.
     Export {
@@ -108,8 +142,8 @@ enum PolicyVerb {
     },
     /// Say what binds a member, key by key, and what becomes of a command; asks a running server.
     Explain(Box<policy_explain::ExplainArgs>),
-    /// Say what a draft of a policy would have done to what was recorded; asks a running server.
-    Simulate(policy_simulate::SimulateArgs),
+    /// Put back an earlier version of a policy: it becomes the next one, in one step.
+    Rollback(policy_rollback::RollbackArgs),
 }
 
 /// Runs the verb of the command line.
@@ -118,13 +152,15 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Verb::Serve(args) => serve(*args).await,
         Verb::Init(args) => init(*args).await,
         Verb::ClientConfig(args) => client_config(*args),
-        Verb::Policy(PolicyVerb::Lint { file, defaults, json }) => policy_lint(&file, defaults, json),
+        Verb::Policy(PolicyVerb::Lint { file, defaults, client_versions, json }) => {
+            policy_lint::run(&file, defaults, &client_versions, json)
+        }
         Verb::Policy(PolicyVerb::Diff(args)) => policy_code::diff(args).await,
-        Verb::Policy(PolicyVerb::Apply { folder, yes }) => policy_code::apply(folder, yes).await,
+        Verb::Policy(PolicyVerb::Apply { folder, yes, note }) => policy_code::apply(folder, yes, note).await,
         Verb::Policy(PolicyVerb::Export { folder, remote }) => policy_code::export(&folder, &remote).await,
         Verb::Exception(verb) => exception::run(verb).await,
         Verb::Policy(PolicyVerb::Explain(args)) => print(&policy_explain::explain(*args).await?),
-        Verb::Policy(PolicyVerb::Simulate(args)) => print(&policy_simulate::simulate(args).await?),
+        Verb::Policy(PolicyVerb::Rollback(args)) => print(&policy_rollback::run(args).await?),
         Verb::Openapi => print(&format!("{}\n", openapi::document().to_pretty_json()?)),
     }
 }
@@ -144,7 +180,9 @@ async fn serve(args: ServeArgs) -> Result<ExitCode> {
     let node = Node::start(&config, Clock::system()).await?;
     let browser_url = node.browser_url(&config);
     tracing::info!(url = node.app.public_url, browser = browser_url, "ready");
-    if let Some(path) = provost_identity::setup_link(&node.app.store).await? {
+    // On the last good snapshot somebody has set up before.
+    let is_new = node.app.store.world().workspaces.is_empty();
+    if is_new && let Some(path) = provost_identity::setup_link(&node.app.store).await? {
         // On the terminal only: the link is a secret, and logs are kept.
         print(&format!(
             "\n  Nobody has set up yet. Open this link to begin (it works once, for a day):\n\n    {browser_url}{path}\n\n"
@@ -217,7 +255,8 @@ fn browser_url(config: &Config) -> String {
 }
 
 fn client_config(args: ClientConfigArgs) -> Result<ExitCode> {
-    let config = load(args.serve)?;
+    let ClientConfigArgs { json, platform, mode, enrolment, out, serve } = args;
+    let config = load(serve)?;
     let public_url = config.public_url(config.listen);
     let ca = match config.transport {
         Transport::SelfSigned => {
@@ -229,38 +268,32 @@ fn client_config(args: ClientConfigArgs) -> Result<ExitCode> {
         _ => None,
     };
     let device = ClientConfig::new(public_url.as_str(), ca.as_deref());
-    print(&if args.json { format!("{}\n", serde_json::to_string_pretty(&device)?) } else { device.text() })
-}
-
-fn policy_lint(file: &std::path::Path, defaults: bool, as_json: bool) -> Result<ExitCode> {
-    let contents = if file == std::path::Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).context("standard input")?;
-        text
-    } else {
-        std::fs::read_to_string(file).with_context(|| file.display().to_string())?
+    let platforms = match platform {
+        None if json => return print(&format!("{}\n", serde_json::to_string_pretty(&device)?)),
+        None => return print(&device.text()),
+        Some(ForPlatform::Linux) => vec![Platform::Linux],
+        Some(ForPlatform::Macos) => vec![Platform::Macos],
+        Some(ForPlatform::Windows) => vec![Platform::Windows],
+        Some(ForPlatform::All) => Platform::ALL.to_vec(),
     };
-    let problems = if defaults { lint::defaults(&contents) } else { lint::requirements(&contents) };
-    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
-    if as_json {
-        print(&format!("{:#}\n", json!({ "valid": errors == 0, "problems": problems })))?;
-    } else {
-        let name = file.display();
-        let mut text = String::new();
-        for problem in &problems {
-            let severity = if problem.severity == Severity::Error { "error" } else { "warning" };
-            text += &format!(
-                "{name}:{}:{}: {severity}: {} [{}]\n",
-                problem.line, problem.column, problem.message, problem.code
-            );
-        }
-        text += &match errors {
-            0 => format!("{name}: Codex would start with this policy\n"),
-            _ => format!("{name}: Codex would refuse to start with this policy ({errors} errors)\n"),
-        };
-        print(&text)?;
-    }
-    Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let way = match (enrolment, mode) {
+        (Some(address), _) => Way::enrolment(&device.public_url, &address)?,
+        (None, Mode::A) => Way::A,
+        (None, Mode::B) => Way::B,
+    };
+    let ca = ca.map(|path| std::fs::read_to_string(&path).with_context(|| path.display().to_string())).transpose()?;
+    let files: Vec<_> = platforms
+        .into_iter()
+        .map(|platform| (platform, device_files::device_files(&device, platform, &way, ca.as_deref())))
+        .collect();
+    let Some(out) = out else {
+        let by_platform: serde_json::Map<String, serde_json::Value> =
+            files.iter().map(|(platform, files)| (platform.name().to_owned(), json!(files))).collect();
+        return print(&if json { format!("{:#}\n", json!(by_platform)) } else { device_files::text(&files) });
+    };
+    let written = device_files::write(&out, &files)?;
+    let lines = written.iter().map(|(path, destination)| format!("{}\n    to: {destination}\n", path.display()));
+    print(&lines.collect::<String>())
 }
 
 /// To standard output; a reader that has gone (`| head`) is no error.

@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod client_config;
 pub mod config;
+pub mod device_files;
 pub mod listen;
 pub mod logging;
 pub mod node;

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use jiff::SignedDuration;
 use provost_identity::Presence;
 use provost_model::Clock;
-use provost_store::{MasterKey, Options, Sealer, Store};
+use provost_store::{KeepLastGood, MasterKey, Options, Sealer, Store};
 use provost_web::{
     App, AppParts, Deliveries, IssuerKeys, Keys, LastUse, Metrics, RateLimit, Running, SignInLimits, outgoing_client,
 };
@@ -51,8 +52,16 @@ pub async fn open_store(config: &Config, clock: Clock) -> Result<Store> {
         connections: DATABASE_CONNECTIONS,
         sealer: Sealer::new(&master_key),
         clock,
+        last_good: last_good(config),
     };
     Store::open(options).await.with_context(|| format!("the database {} cannot be opened", config.database))
+}
+
+/// Where the last good snapshot is kept.
+fn last_good(config: &Config) -> Option<KeepLastGood> {
+    let days = config.limits.last_good_days;
+    let max_age = SignedDuration::from_hours(24 * i64::from(days));
+    (days > 0).then(|| KeepLastGood { path: config.data.join("last-good.sealed"), max_age })
 }
 
 impl Node {
@@ -116,7 +125,12 @@ impl Node {
             listeners.spawn(async move { listen::serve(listener, door, service, shutdown).await.cut });
         }
         tokio::spawn(upkeep(app.clone(), shutdown.clone()));
-        tokio::spawn(provost_policy::expire_exceptions(app.store.clone(), shutdown.clone()));
+        let exceptions = provost_policy::expire_exceptions(app.store.clone());
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(exceptions));
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(provost_policy::watch_rollouts(app.clone())));
+        if app.store.kept_signing_keys().is_some() {
+            tokio::spawn(after_the_database_is_back(app.clone(), shutdown.clone()));
+        }
         Ok(Self { app, address, http_address, shutdown, listeners, presence })
     }
 
@@ -154,6 +168,19 @@ async fn bind(address: SocketAddr) -> Result<TcpListener> {
             "cannot listen on {address}: another program may be there; choose another with --listen or --http-listen"
         )
     })
+}
+
+/// What a start without the database has left undone.
+async fn after_the_database_is_back(app: App, shutdown: CancellationToken) {
+    let mut swaps = app.store.swaps();
+    while app.store.kept_signing_keys().is_some() {
+        if !matches!(shutdown.run_until_cancelled(swaps.changed()).await, Some(Ok(()))) {
+            return;
+        }
+    }
+    if let Err(error) = app.keys.renew().await {
+        tracing::error!(%error, "the signing keys could not be renewed");
+    }
 }
 
 async fn upkeep(app: App, shutdown: CancellationToken) {

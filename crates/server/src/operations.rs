@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
+use provost_store::Degraded;
 use provost_web::App;
 use serde_json::json;
 
@@ -20,9 +21,14 @@ async fn healthz() -> impl IntoResponse {
 /// Whether traffic should come here. While the database is away it should: policies are delivered
 /// and turns admitted from the last snapshot, so this says `degraded` and stays 200.
 async fn readyz(State(app): State<App>) -> impl IntoResponse {
-    let database = if app.store.is_healthy() { "ok" } else { "unavailable" };
-    let status = if app.store.is_healthy() { "ok" } else { "degraded" };
-    axum::Json(json!({ "status": status, "database": database, "event_backlog": app.store.backlog() }))
+    let backlog = app.store.backlog();
+    axum::Json(match app.store.degraded() {
+        None => json!({ "status": "ok", "database": "ok", "event_backlog": backlog }),
+        Some(Degraded { since, reason, as_of }) => json!({
+            "status": "degraded", "database": "unavailable", "event_backlog": backlog,
+            "since": since, "reason": reason, "snapshot_as_of": as_of,
+        }),
+    })
 }
 
 /// OpenMetrics text.

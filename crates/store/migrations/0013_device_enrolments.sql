@@ -12,6 +12,10 @@ CREATE TABLE device_enrolments (
     created_by TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     expires_at BIGINT,
-    revoked_at BIGINT
+    revoked_at BIGINT,
+    last_used_at BIGINT,
+    rotated_at BIGINT,
+    previous_expires_at BIGINT,
+    leaked_at BIGINT
 );
 CREATE INDEX device_enrolments_by_workspace ON device_enrolments (workspace_id, id);

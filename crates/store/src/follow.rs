@@ -40,7 +40,7 @@ async fn refresh(store: &Weak<Inner>, called: &Notify) {
 /// changes when they are committed, and to read them once more at the same moment would only be in its
 /// way. Never ends: a lost connection is made anew.
 async fn listen(db: &Db, called: &Notify, own: &str) {
-    let Db::Postgres(pool) = db else { return std::future::pending().await };
+    let Some(pool) = db.postgres() else { return std::future::pending().await };
     // Its own connection: one of the store's pool would be missing there for good.
     let pool = PgPoolOptions::new()
         .max_connections(1)

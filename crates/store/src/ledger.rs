@@ -194,6 +194,7 @@ pub(crate) fn read(row: &Row) -> Result<Event> {
     let kind = match row.text("actor_kind")?.as_str() {
         "member" => ActorKind::Member,
         "api_key" => ActorKind::ApiKey,
+        "device" => ActorKind::Device,
         "anonymous" => ActorKind::Anonymous,
         _ => ActorKind::System,
     };

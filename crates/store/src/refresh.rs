@@ -134,11 +134,14 @@ async fn reload(tx: &mut Tx, sealer: &Sealer, workspace: &mut Workspace, touched
                 _ => workspace.policy_exceptions.retain(|_, exception| exception.id != id),
             }
         }
-        Touched::DeviceEnrolment(id) => match device_enrolments::load(tx, ws, id).await? {
-            Some((hash, Some(enrolment))) => drop(workspace.device_enrolments.insert(hash, Arc::new(enrolment))),
-            Some((hash, None)) => drop(workspace.device_enrolments.remove(&hash)),
-            None => workspace.device_enrolments.retain(|_, enrolment| enrolment.id != id),
-        },
+        Touched::DeviceEnrolment(id) => {
+            for (hash, enrolment) in device_enrolments::load(tx, ws, id).await? {
+                match enrolment {
+                    Some(enrolment) => drop(workspace.device_enrolments.insert(hash, Arc::new(enrolment))),
+                    None => drop(workspace.device_enrolments.remove(&hash)),
+                }
+            }
+        }
         Touched::Upstream(id) => workspace.set_upstream(id, upstreams::load(tx, ws, id, sealer).await?),
         Touched::AccessToken(id) => {
             for (hash, token) in access_tokens::load(tx, ws, id).await? {

@@ -1,9 +1,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use jiff::{SignedDuration, Timestamp};
 use provost_model::event::{Actor, EventType, NewEvent, Origin, Target};
 use provost_model::{Clock, EventId, Settings, Workspace, WorkspaceId, World};
 use serde_json::Value;
@@ -12,9 +13,13 @@ use tokio::sync::{Mutex, watch};
 use crate::change::Change;
 use crate::db::{Db, Tx};
 use crate::follow::follow;
-use crate::migrate::migrate;
+use crate::keeper::keep;
+use crate::last_good::KeepLastGood;
+use crate::opening::{Opened, open};
 use crate::recorder::Recorder;
+use crate::recovery::{Degraded, come_back};
 use crate::seal::random;
+use crate::tables::signing_keys::SigningKeyRow;
 use crate::{Error, Result, Sealer, refresh, tables};
 
 /// How a store is opened.
@@ -27,12 +32,14 @@ pub struct Options {
     pub sealer: Sealer,
     /// The time.
     pub clock: Clock,
+    /// Where the last good snapshot is kept, that stands in for a database that is away; none is nowhere.
+    pub last_good: Option<KeepLastGood>,
 }
 
 impl Options {
     /// SQLite in this file.
     pub fn sqlite(path: PathBuf, sealer: Sealer, clock: Clock) -> Self {
-        Self { database_url: format!("sqlite:{}", path.display()), connections: 4, sealer, clock }
+        Self { database_url: format!("sqlite:{}", path.display()), connections: 4, sealer, clock, last_good: None }
     }
 }
 
@@ -45,23 +52,33 @@ pub struct Store {
 pub(crate) struct Inner {
     pub(crate) db: Db,
     /// What it goes by among the stores on one database.
-    name: String,
-    clock: Clock,
-    sealer: Sealer,
-    world: ArcSwap<World>,
+    pub(crate) name: String,
+    pub(crate) clock: Clock,
+    pub(crate) sealer: Sealer,
+    pub(crate) world: ArcSwap<World>,
     /// Counts how often `world` was replaced.
     swaps: watch::Sender<u64>,
     /// Held while the snapshots are brought up to date, so that an older one never replaces a newer.
-    refreshing: Mutex<()>,
+    pub(crate) refreshing: Mutex<()>,
     recorder: Recorder,
-    healthy: AtomicBool,
+    /// Since when and why the database is away, while it is.
+    pub(crate) degraded: ArcSwapOption<Degraded>,
+    /// When the snapshots were last known to be what the database holds, in microseconds since 1970.
+    confirmed_at: AtomicI64,
+    pub(crate) last_good: Option<KeepLastGood>,
+    /// The signing keys of the last good snapshot, where the store began with it.
+    kept_keys: Vec<SigningKeyRow>,
 }
 
 impl Store {
-    /// Opens the database, migrates it, and reads the snapshots.
+    /// Opens the database, migrates it, and reads the snapshots. Where that cannot be, begins with the
+    /// last good snapshot, if one is kept.
     pub async fn open(options: Options) -> Result<Self> {
-        let db = Db::open(&options.database_url, options.connections).await?;
-        migrate(&db, options.clock.now()).await?;
+        let now = options.clock.now();
+        let (db, world, last_good) = match open(&options).await? {
+            Opened::Database(db, world) => (db, world, None),
+            Opened::LastGood(db, last_good, reason) => (db, last_good.world(), Some((last_good, reason))),
+        };
         let recorder = Recorder::start(db.clone(), options.clock.clone());
         let name: String = random::<8>().iter().map(|byte| format!("{byte:02x}")).collect();
         let inner = Inner {
@@ -69,15 +86,28 @@ impl Store {
             name: name.clone(),
             clock: options.clock,
             sealer: options.sealer,
-            world: ArcSwap::default(),
+            world: ArcSwap::from_pointee(world),
             swaps: watch::Sender::new(0),
             refreshing: Mutex::new(()),
             recorder,
-            healthy: AtomicBool::new(true),
+            degraded: ArcSwapOption::from_pointee(last_good.as_ref().map(|(found, reason)| Degraded {
+                since: now,
+                reason,
+                as_of: found.as_of,
+            })),
+            confirmed_at: last_good.as_ref().map_or(now, |(found, _)| found.as_of).as_microsecond().into(),
+            last_good: options.last_good,
+            kept_keys: last_good.map(|(found, _)| found.signing_keys).unwrap_or_default(),
         };
         let store = Self { inner: Arc::new(inner) };
-        store.refresh().await?;
-        tokio::spawn(follow(store.inner.db.clone(), Arc::downgrade(&store.inner), name));
+        let weak = Arc::downgrade(&store.inner);
+        if !store.inner.db.is_admitted() && store.inner.db.postgres().is_some() {
+            tokio::spawn(come_back(weak.clone()));
+        }
+        tokio::spawn(follow(store.inner.db.clone(), weak.clone(), name));
+        if store.inner.last_good.is_some() {
+            tokio::spawn(keep(weak, store.swaps()));
+        }
         Ok(store)
     }
 
@@ -108,7 +138,38 @@ impl Store {
 
     /// Whether the database answered when it was last asked.
     pub fn is_healthy(&self) -> bool {
-        self.inner.healthy.load(Ordering::Relaxed)
+        self.inner.degraded.load().is_none()
+    }
+
+    /// Since when and why the database is away, while it is.
+    pub fn degraded(&self) -> Option<Degraded> {
+        self.inner.degraded.load().as_deref().copied()
+    }
+
+    /// The time by which access tokens of signed-in clients are judged: now; and while the database is away,
+    /// when it was last there, since nobody can renew a token then. For as long as a last good snapshot is
+    /// good for, and not where none is kept.
+    pub fn token_time(&self) -> Timestamp {
+        let now = self.inner.clock.now();
+        match (self.inner.degraded.load().as_deref(), &self.inner.last_good) {
+            // Ended client sessions are forgotten once their tokens have died, on a clock that may be a
+            // moment ahead: what died in that moment stays dead.
+            (Some(degraded), Some(keep)) if now.duration_since(degraded.as_of) <= keep.max_age => {
+                now.min(degraded.as_of + SignedDuration::from_secs(5))
+            }
+            _ => now,
+        }
+    }
+
+    /// The signing keys to go on with, while the store runs on the last good snapshot that it began with.
+    pub fn kept_signing_keys(&self) -> Option<&[SigningKeyRow]> {
+        (!self.inner.db.is_admitted()).then_some(self.inner.kept_keys.as_slice())
+    }
+
+    /// Writes the last good snapshot now. It is written by itself soon after each change of a workspace;
+    /// what it holds beside those (signing keys) is told here.
+    pub async fn keep_last_good(&self) -> Result<()> {
+        self.inner.keep_last_good().await
     }
 
     /// How many events wait to be written.
@@ -202,6 +263,9 @@ impl Store {
         if !self.flush(patience).await {
             tracing::error!(waiting = self.backlog(), "closed with events unwritten: the database did not answer");
         }
+        if let Err(error) = self.inner.keep_last_good().await {
+            tracing::warn!(%error, "the last good snapshot was not written");
+        }
         self.inner.db.close().await;
     }
 }
@@ -212,13 +276,9 @@ impl Inner {
         let before = self.world.load_full();
         let mut world = World::clone(&before);
         let result = refresh::refresh(&self.db, &self.sealer, &mut world, self.clock.now()).await;
-        let is_healthy = !matches!(result, Err(Error::Unavailable(_)));
-        if self.healthy.swap(is_healthy, Ordering::Relaxed) != is_healthy {
-            if is_healthy {
-                tracing::info!("the database answers again");
-            } else {
-                tracing::error!("the database does not answer; going on with the last snapshot");
-            }
+        match &result {
+            Err(Error::Unavailable(_)) => self.lose(self.clock.now()),
+            _ => self.confirm(self.clock.now()),
         }
         if !world.workspaces.ptr_eq(&before.workspaces) {
             self.swap(world);
@@ -226,8 +286,18 @@ impl Inner {
         result
     }
 
+    /// When the snapshots were last known to be what the database holds.
+    pub(crate) fn confirmed_at(&self) -> Timestamp {
+        let micros = self.confirmed_at.load(Ordering::Relaxed);
+        Timestamp::from_microsecond(micros).expect("it was a time before")
+    }
+
+    pub(crate) fn note_confirmed(&self, at: Timestamp) {
+        self.confirmed_at.store(at.as_microsecond(), Ordering::Relaxed);
+    }
+
     /// Shows a world, and tells whoever holds something against it.
-    fn swap(&self, world: World) {
+    pub(crate) fn swap(&self, world: World) {
         self.world.store(Arc::new(world));
         self.swaps.send_modify(|count| *count += 1);
     }

@@ -48,6 +48,13 @@ impl PostgresDatabase {
         run(&self.server, end).await;
     }
 
+    /// Empties it, as somebody would who makes it anew.
+    pub async fn empty(&self) {
+        let mut database = self.server.clone();
+        database = database.database(&self.name);
+        run(&database, "DROP SCHEMA public CASCADE; CREATE SCHEMA public".to_owned()).await;
+    }
+
     /// Gives it back.
     pub async fn reopen(&self) {
         run(&self.server, format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.name)).await;

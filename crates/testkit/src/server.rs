@@ -1,7 +1,7 @@
 //! A Provost of one test: the real node on free ports, with a workspace, an owner and their keys.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -166,6 +166,23 @@ impl Server {
         // Every node of one Provost has its one public address.
         config.configured_public_url = Some(self.url().parse().expect("a public URL"));
         Node::start(&config, self.clock.clone()).await.expect("the second node starts")
+    }
+
+    /// Stops the node, does something to its data directory and its database, and starts it again: on the
+    /// same addresses, with the same configuration.
+    ///
+    /// # Errors
+    /// What the node says that does not start.
+    pub async fn restart(self, meanwhile: impl AsyncFnOnce(&Path, Option<&PostgresDatabase>)) -> Result<Self, String> {
+        let mut config = config(&self.data, self.postgres.as_ref(), "");
+        config.limits = self.node.app.limits;
+        config.configured_public_url = Some(self.url().parse().expect("a public URL"));
+        config.listen = self.node.address;
+        let Self { node, clock, postgres, dns, http, data, workspace_id, owner_id, api_key, sign_in_path } = self;
+        node.stop().await;
+        meanwhile(&data.path().join("data"), postgres.as_ref()).await;
+        let node = Node::start(&config, clock.clone()).await.map_err(|error| format!("{error:#}"))?;
+        Ok(Self { node, clock, postgres, dns, http, data, workspace_id, owner_id, api_key, sign_in_path })
     }
 
     /// The public address: HTTPS with the private CA.

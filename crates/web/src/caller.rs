@@ -102,6 +102,30 @@ impl Caller {
         }
     }
 
+    /// Refuses, and records, a second person who is the first: `known_by` are the members who stand behind
+    /// what is to be approved, `asked_for` says what that is. Who calls with a key stands for all who know it.
+    pub async fn require_second_person(
+        &self,
+        app: &App,
+        tx: &mut Tx,
+        known_by: &[String],
+        asked_for: &str,
+        subject: Value,
+    ) -> Result<()> {
+        let people = self.people(tx).await?;
+        let is_first = |person: &String| known_by.contains(person);
+        if !known_by.is_empty() && !people.is_empty() && !people.iter().any(is_first) {
+            return Ok(());
+        }
+        let mut details = json!({ "reason": "approver_is_requester" });
+        if let (Some(details), Value::Object(subject)) = (details.as_object_mut(), subject) {
+            details.extend(subject);
+        }
+        self.record_refusal(app, details);
+        let message = format!("whoever asked for {asked_for} cannot approve it: ask another member");
+        Err(Error::new(http::StatusCode::FORBIDDEN, "approver_is_requester", message))
+    }
+
     /// Begins a change of the caller's workspace. A member who was shut out while the change waited for
     /// its turn makes none: what it left behind would be there when they are let in again. Nor does an
     /// API key that ended meanwhile.
@@ -109,8 +133,7 @@ impl Caller {
         let mut change = app.store.change(self.workspace.id, self.actor(), self.origin.clone()).await?;
         match &self.principal {
             Principal::Member(member) => {
-                let row = members::get(&mut change, self.workspace.id, member.id).await?;
-                if !row.is_some_and(|row| row.active) {
+                if !members::is_active(&mut change, self.workspace.id, member.id).await? {
                     return Err(Error::unauthorized("your account was suspended"));
                 }
             }

@@ -13,7 +13,7 @@ use provost_store::tables::policy_deliveries::{self, DeliveryRow};
 use provost_store::{Error, Result, Store};
 use quick_cache::sync::Cache;
 
-use crate::{Client, Via};
+use crate::{Client, EnrolledDevice, Via};
 
 /// What gathers for so long is written together.
 const GATHER: Duration = Duration::from_secs(1);
@@ -144,15 +144,9 @@ impl Deliveries {
     }
 
     /// Notes that a machine without a member was sent a policy.
-    pub fn note_device_fetch(
-        &self,
-        store: &Store,
-        workspace_id: WorkspaceId,
-        enrolment: DeviceEnrolmentId,
-        client_version: Option<ClientVersion>,
-        policy: Option<(PolicyId, u32)>,
-    ) {
-        self.note_sent(store, (workspace_id, Device::Enrolment(enrolment)), None, client_version, policy);
+    pub fn note_device_fetch(&self, store: &Store, machine: &EnrolledDevice, policy: Option<(PolicyId, u32)>) {
+        let device = (machine.workspace.id, Device::Enrolment(machine.enrolment.id));
+        self.note_sent(store, device, None, machine.version(), policy);
     }
 
     fn note_sent(

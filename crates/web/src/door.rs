@@ -112,7 +112,7 @@ fn next_request_id() -> HeaderValue {
 
 /// Which surface an address belongs to, for the counters.
 fn surface(path: &str) -> &'static str {
-    const SURFACES: [(&str, &str); 13] = [
+    const SURFACES: [(&str, &str); 14] = [
         ("/api/v1/", "admin"),
         ("/api/accounts/", "issuer"),
         ("/api/codex/config/", "policy"),
@@ -120,6 +120,7 @@ fn surface(path: &str) -> &'static str {
         ("/backend-api/wham/config/", "policy"),
         ("/backend-api/", "gateway"),
         ("/codex/config/", "policy"),
+        ("/device/", "policy"),
         ("/v1/", "gateway"),
         ("/oauth/", "issuer"),
         ("/.well-known/", "issuer"),

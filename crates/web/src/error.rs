@@ -161,7 +161,7 @@ impl From<provost_store::Error> for Error {
             }
             provost_store::Error::Unavailable(reason) => {
                 tracing::error!(reason, "the database does not answer");
-                let message = "the database does not answer; nothing was written: try again in a moment";
+                let message = "the database does not answer; nothing was written: try again in a moment (/readyz says since when)";
                 let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", message);
                 Self { retry_after: Some(2), ..error }
             }

@@ -77,7 +77,10 @@ impl Keys {
         let inner =
             Inner { store, issuer, ring: ArcSwap::default(), loading: Mutex::new(()), checked: Cache::new(REMEMBERED) };
         let keys = Self { inner: Arc::new(inner) };
-        keys.renew().await?;
+        match keys.inner.store.kept_signing_keys() {
+            Some(kept) => keys.take(kept, keys.inner.store.clock().now())?,
+            None => keys.renew().await?,
+        }
         Ok(keys)
     }
 
@@ -87,13 +90,17 @@ impl Keys {
         let now = self.inner.store.clock().now();
         let mut tx = self.inner.store.write().await?;
         let newest = signing_keys::list(&mut tx, now).await?.into_iter().next();
-        if newest.is_none_or(|key| now.duration_since(key.created_at) > RENEW_AFTER) {
+        let is_due = newest.is_none_or(|key| now.duration_since(key.created_at) > RENEW_AFTER);
+        if is_due {
             let key = self.make(now)?;
             signing_keys::insert(&mut tx, &key).await?;
             tracing::info!(kid = key.kid, "made a new key for signing tokens");
         }
         signing_keys::delete_retired(&mut tx, now).await?;
         tx.commit().await?;
+        if is_due && let Err(error) = self.inner.store.keep_last_good().await {
+            tracing::warn!(%error, "the last good snapshot was not written");
+        }
         self.load(now).await
     }
 
@@ -137,7 +144,7 @@ impl Keys {
                 claims
             }
         };
-        (claims.exp > now.as_second()).then_some(claims)
+        (claims.exp > self.inner.store.token_time().as_second()).then_some(claims)
     }
 
     async fn check_signature(&self, token: &str, now: Timestamp) -> Option<AccessClaims> {
@@ -186,8 +193,13 @@ impl Keys {
 
     async fn load(&self, now: Timestamp) -> Result<()> {
         let mut tx = self.inner.store.read().await?;
+        self.take(&signing_keys::list(&mut tx, now).await?, now)
+    }
+
+    /// Goes on with these keys, newest first.
+    fn take(&self, rows: &[SigningKeyRow], now: Timestamp) -> Result<()> {
         let mut ring = Ring { loaded_at: now, ..Ring::default() };
-        for row in signing_keys::list(&mut tx, now).await? {
+        for row in rows {
             let corrupt = |error: &dyn std::fmt::Display| Error::Corrupt("signing key", error.to_string());
             let jwk: Value = serde_json::from_str(&row.public_jwk).map_err(|error| corrupt(&error))?;
             let coordinate = |name: &str| jwk[name].as_str().unwrap_or_default().to_owned();
@@ -196,7 +208,7 @@ impl Keys {
             ring.jwks.push(jwk);
             if ring.newest.is_none() {
                 let pkcs8 = self.inner.store.sealer().open(&signing_keys::seal_place(&row.kid), &row.sealed)?;
-                ring.newest = Some((row.kid, EncodingKey::from_ec_der(&pkcs8), row.created_at));
+                ring.newest = Some((row.kid.clone(), EncodingKey::from_ec_der(&pkcs8), row.created_at));
             }
         }
         self.inner.ring.store(Arc::new(ring));

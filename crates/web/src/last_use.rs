@@ -2,9 +2,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use provost_model::{AccessTokenId, ApiKeyId, WorkspaceId};
+use provost_model::{AccessTokenId, ApiKeyId, DeviceEnrolmentId, WorkspaceId};
 use provost_store::Store;
-use provost_store::tables::{access_tokens, api_keys};
+use provost_store::tables::{access_tokens, api_keys, device_enrolments};
 
 /// Use is noted this often: `last_used_at` is right to the minute.
 const EVERY: SignedDuration = SignedDuration::from_mins(1);
@@ -16,6 +16,8 @@ pub(crate) enum Credential {
     AccessToken(AccessTokenId),
     /// An API key.
     ApiKey(ApiKeyId),
+    /// A device enrolment.
+    DeviceEnrolment(DeviceEnrolmentId),
 }
 
 /// Notes when tokens and keys were last used, without making anybody wait for it.
@@ -49,6 +51,7 @@ async fn write(store: &Store, ws: WorkspaceId, credential: Credential, at: Times
     match credential {
         Credential::AccessToken(id) => access_tokens::set_last_used(&mut tx, ws, id, at).await?,
         Credential::ApiKey(id) => api_keys::set_last_used(&mut tx, ws, id, at).await?,
+        Credential::DeviceEnrolment(id) => device_enrolments::set_last_used(&mut tx, ws, id, at).await?,
     }
     tx.commit().await
 }

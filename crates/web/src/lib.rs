@@ -1,6 +1,7 @@
 //! How HTTP is spoken here: who calls and what they may, one error type, bodies, pages, limits, the
 //! outgoing client. No business rules.
 
+mod allowed_ips;
 mod answer;
 mod app;
 mod asker;
@@ -11,6 +12,7 @@ mod cursor;
 mod decode;
 mod deliveries;
 mod door;
+mod enrolled_device;
 mod error;
 mod etag;
 pub mod fetch;
@@ -32,6 +34,7 @@ mod session;
 mod sign_in_limits;
 mod telemetry;
 
+pub use allowed_ips::allowed_ips;
 pub use answer::{Created, List};
 pub use app::{App, AppParts};
 pub use asker::Asker;
@@ -42,6 +45,7 @@ pub use cursor::ListQuery;
 pub use decode::read_body;
 pub use deliveries::{Deliveries, Device, TurnBegun};
 pub use door::{Doorway, RequestId, door};
+pub use enrolled_device::EnrolledDevice;
 pub use error::{Error, ErrorBody, Result};
 pub use etag::Etag;
 pub use idempotency::idempotency;

@@ -42,6 +42,10 @@ pub struct Limits {
     /// Failed and successful sign-ins one address, and one account, may try per minute. Default 10.
     #[serde(deserialize_with = "within::<1, 1_000_000, _, _>")]
     pub sign_in_attempts_per_minute: u32,
+    /// Days that the last good snapshot may be old when Provost starts with it because the database is
+    /// away. Default 7; 0 keeps none.
+    #[serde(deserialize_with = "within::<0, 365, _, _>")]
+    pub last_good_days: u32,
 }
 
 const GIB: u64 = 1024 * 1024 * 1024;
@@ -59,6 +63,7 @@ impl Default for Limits {
             upstream_idle_seconds: 300,
             drain_seconds: 30,
             sign_in_attempts_per_minute: 10,
+            last_good_days: 7,
         }
     }
 }

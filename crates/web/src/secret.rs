@@ -55,17 +55,20 @@ pub enum SecretKind {
     ApiKey,
     /// An access token, `at-…`: the prefix by which Codex knows one (`client-contract.md` §1.4).
     AccessToken,
+    /// The secret in the address of a device enrolment, `de-…`.
+    DeviceEnrolment,
 }
 
 impl SecretKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::ApiKey, Self::AccessToken];
+    pub const ALL: [Self; 3] = [Self::ApiKey, Self::AccessToken, Self::DeviceEnrolment];
 
     /// What every secret of the kind begins with.
     pub fn prefix(self) -> &'static str {
         match self {
             Self::ApiKey => "pk-",
             Self::AccessToken => "at-",
+            Self::DeviceEnrolment => "de-",
         }
     }
 }
@@ -181,7 +184,8 @@ mod tests {
 
     #[test]
     fn nothing_is_found_where_nothing_is() {
-        for text in ["", "pk-", "at-", "pk-short", "at-ünicode", "pk-00000000000000000000000000000000000000000ü"] {
+        for text in ["", "pk-", "at-", "de-", "pk-short", "at-ünicode", "pk-00000000000000000000000000000000000000000ü"]
+        {
             assert_eq!(find_secrets(text), [], "{text}");
         }
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::extract::State;
 use jiff::Timestamp;
 use provost_model::drift::{DriftState, Sent, Version, left_behind};
-use provost_model::{MemberId, Permission, PolicyId, Workspace, WorkspaceId};
+use provost_model::{MemberId, PolicyId, Workspace, WorkspaceId};
 use provost_store::Tx;
 use provost_store::tables::agent_sessions::{self, AgentSessionRow};
 use provost_store::tables::policy_deliveries::{self, DeliveryRow};
@@ -139,15 +139,12 @@ fn of_device(
     }
 }
 
-/// What a member's client would be sent now (as delivery answers it).
+/// What a member's client would be sent now.
 fn current(workspace: &Workspace, member_id: &str, client: Option<&str>, now: Timestamp) -> Version {
     let member_id: MemberId = member_id.parse().ok()?;
     let member = workspace.members.get(&member_id)?;
-    if !workspace.may(member, Permission::CodexLocalUse) {
-        return None;
-    }
     let client = client.and_then(|version| version.parse().ok());
-    workspace.delivery(member, client, now).policy.map(|policy| (policy.id, policy.version))
+    workspace.sent(member, client, now).map(|policy| (policy.id, policy.version))
 }
 
 /// The last session that was reported says most; then, whether the device goes on without asking.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use provost_model::drift::{CLIENT_CACHE, Permits, Sent, Version};
-use provost_model::{ClientVersion, Permission, PolicyId, WorkspaceId};
+use provost_model::{ClientVersion, PolicyId, WorkspaceId};
 use provost_store::tables::policies;
 use provost_store::tables::policy_deliveries::{self, DeliveryRow};
 use provost_store::{Result, Tx};
@@ -81,10 +81,7 @@ pub(crate) fn merged(rows: &[DeliveryRow]) -> Vec<(Version, Timestamp, Timestamp
     found
 }
 
-/// What a client would be sent now (as delivery answers it).
+/// What a client would be sent now.
 pub(super) fn current(client: &Client, version: Option<ClientVersion>, now: Timestamp) -> Version {
-    if !client.may(Permission::CodexLocalUse) {
-        return None;
-    }
-    client.workspace.delivery(&client.member, version, now).policy.map(|policy| (policy.id, policy.version))
+    client.workspace.sent(&client.member, version, now).map(|policy| (policy.id, policy.version))
 }

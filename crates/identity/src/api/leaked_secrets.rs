@@ -7,7 +7,7 @@ use axum::extract::State;
 use jiff::Timestamp;
 use provost_model::event::{EventType, Target};
 use provost_model::{ApiKeyStatus, TokenHash};
-use provost_store::tables::{access_tokens, api_keys};
+use provost_store::tables::{access_tokens, api_keys, device_enrolments};
 use provost_store::{Change, Touched};
 use provost_web::{
     App, Error, ErrorBody, Json, Permit, Result, SecretKind, find_secrets, hash_secret, last4, optional_text, permits,
@@ -47,7 +47,7 @@ pub(crate) struct Found {
 /// A secret that was found.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct FoundSecret {
-    /// `api_key` or `access_token`.
+    /// `api_key`, `access_token` or `device_enrolment`.
     kind: &'static str,
     /// `live`; `ended`: revoked, expired or replaced; `waiting`: for approval; `unknown`: it has the
     /// form and the checksum of a secret of Provost, and is none of this workspace.
@@ -63,7 +63,7 @@ pub(crate) struct FoundSecret {
     revoked: bool,
 }
 
-/// A credential, of either kind.
+/// A credential, of any kind.
 struct Credential {
     touched: Touched,
     target: Target,
@@ -104,11 +104,13 @@ pub(crate) async fn report(
         let kind = match sighting.kind {
             SecretKind::ApiKey => "api_key",
             SecretKind::AccessToken => "access_token",
+            SecretKind::DeviceEnrolment => "device_enrolment",
         };
         let last4 = last4(sighting.secret).to_owned();
         let found = match sighting.kind {
             SecretKind::ApiKey => api_key(&app, &mut change, &hash, now).await?,
             SecretKind::AccessToken => access_token(&app, &mut change, &hash, now).await?,
+            SecretKind::DeviceEnrolment => device_enrolment(&app, &mut change, &hash, now).await?,
         };
         let Some(found) = found else {
             // Without a checksum, what is not known here is just some text.
@@ -124,7 +126,8 @@ pub(crate) async fn report(
             match found.touched {
                 Touched::ApiKey(id) => api_keys::revoke(&mut change, ws, id, now).await?,
                 Touched::AccessToken(id) => access_tokens::revoke(&mut change, ws, id, now).await?,
-                _ => unreachable!("it is one of the two"),
+                Touched::DeviceEnrolment(id) => device_enrolments::revoke(&mut change, ws, id, now).await?,
+                _ => unreachable!("it is one of these"),
             }
             change.touch(found.touched);
         }
@@ -193,6 +196,33 @@ async fn access_token(app: &App, change: &mut Change, hash: &TokenHash, now: Tim
         target: Target::new("access_token", row.id, row.name.as_str()),
         name: row.name,
         created_by: Some(row.member_id.to_string()),
+        status: if is_live && row.revoked_at.is_none() { "live" } else { "ended" },
+        is_new,
+    }))
+}
+
+/// The device enrolment whose secret this is; notes that it leaked.
+async fn device_enrolment(
+    app: &App,
+    change: &mut Change,
+    hash: &TokenHash,
+    now: Timestamp,
+) -> Result<Option<Credential>> {
+    let ws = change.workspace_id();
+    let Some(mut row) = device_enrolments::get_by_secret(change, ws, hash).await? else { return Ok(None) };
+    let workspace = app.store.workspace(ws);
+    let known = workspace.and_then(|workspace| workspace.device_enrolments.get(hash).cloned());
+    let is_live = known.is_some_and(|enrolment| enrolment.expires_at.is_none_or(|end| end > now));
+    let is_new = row.leaked_at.is_none();
+    if is_new {
+        row.leaked_at = Some(now);
+        device_enrolments::update(change, ws, &row).await?;
+    }
+    Ok(Some(Credential {
+        touched: Touched::DeviceEnrolment(row.id),
+        target: Target::new("device_enrolment", row.id, row.name.as_str()),
+        name: row.name,
+        created_by: Some(row.created_by),
         status: if is_live && row.revoked_at.is_none() { "live" } else { "ended" },
         is_new,
     }))

@@ -1,7 +1,6 @@
 //! The admin API: one file per resource.
 
 pub(crate) mod access_tokens;
-mod allowed_ips;
 pub(crate) mod api_keys;
 pub(crate) mod connections;
 pub(crate) mod default_role;

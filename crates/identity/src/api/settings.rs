@@ -136,7 +136,10 @@ pub(crate) async fn update(
     permit.may_grant(&app, after.granted().without(before.0.granted()))?;
     check_required(&app, &permit, &mut change, &before.0, &after).await?;
     if before.0.api_key_approval && !after.api_key_approval {
-        check_owner(&app, &permit)?;
+        check_owner(&app, &permit, "api_key_approval", "the approval of API keys")?;
+    }
+    if before.0.policy_approval && !after.policy_approval {
+        check_owner(&app, &permit, "policy_approval", "the approval of policies")?;
     }
     let changed = differences(&json!(before.0), &json!(after));
     if changed.is_empty() {
@@ -171,15 +174,15 @@ async fn end_sessions(change: &mut Change, before: &Settings, after: &Settings) 
     Ok(ended)
 }
 
-/// The second person of API keys goes only by an owner's own session: who could take it away with a
-/// key would need no second person.
-fn check_owner(app: &App, caller: &Caller) -> Result<()> {
+/// The second person goes only by an owner's own session: who could take it away with a key, or as whoever
+/// it is asked of, would need no second person.
+fn check_owner(app: &App, caller: &Caller, setting: &'static str, what: &str) -> Result<()> {
     if matches!(&caller.principal, Principal::Member(member) if member.builtin_role == BuiltinRole::Owner) {
         return Ok(());
     }
-    caller.record_refusal(app, json!({ "reason": "owner_required", "setting": "api_key_approval" }));
-    let message = "only an owner, signed in, turns the approval of API keys off";
-    Err(Error::new(StatusCode::FORBIDDEN, "owner_required", message).with_field("api_key_approval"))
+    caller.record_refusal(app, json!({ "reason": "owner_required", "setting": setting }));
+    let message = format!("only an owner, signed in, turns {what} off");
+    Err(Error::new(StatusCode::FORBIDDEN, "owner_required", message).with_field(setting))
 }
 
 /// The fields of an object that differ, each with before and after.

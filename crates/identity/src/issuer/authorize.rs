@@ -17,6 +17,7 @@ use provost_web::{App, Error, Principal, Query, Result, Secret, Session};
 use serde::Deserialize;
 
 use super::method;
+use crate::pages::to_sign_in;
 
 /// How long a code works.
 pub(crate) const CODE_LIFETIME: SignedDuration = SignedDuration::from_mins(5);
@@ -60,7 +61,8 @@ pub(crate) async fn authorize(
         let description = "PKCE is required: send code_challenge, with code_challenge_method=S256";
         return Ok(send(&[("error", "invalid_request"), ("error_description", description)]));
     };
-    let Some(session) = Session::resolve(&app, &parts).await? else { return Ok(sign_in_first(&parts)) };
+    let back = parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
+    let Some(session) = Session::resolve(&app, &parts).await? else { return Ok(to_sign_in(&back)) };
     let workspace = &session.caller.workspace;
     if request.allowed_workspace_id.as_deref().is_some_and(|wanted| wanted != workspace.id.to_string()) {
         let description = format!("Sign in with an account of the workspace {}.", workspace.settings.name);
@@ -82,19 +84,12 @@ pub(crate) async fn authorize(
     let mut tx = app.store.write().await?;
     // Who is being suspended at this moment leaves no code behind for when they are let in again.
     workspaces::wait_in_line(&mut tx, workspace.id).await?;
-    if !members::get(&mut tx, workspace.id, member.id).await?.is_some_and(|row| row.active) {
-        return Ok(sign_in_first(&parts));
+    if !members::is_active(&mut tx, workspace.id, member.id).await? {
+        return Ok(to_sign_in(&back));
     }
     authorization_codes::insert(&mut tx, &secret.hash, &code, now).await?;
     tx.commit().await?;
     Ok(send(&[("code", &secret.text)]))
-}
-
-/// To the sign-in, and back here from there.
-fn sign_in_first(parts: &Parts) -> Response {
-    let back = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let back = utf8_percent_encode(back, UNRESERVED);
-    Redirect::to(&format!("/sign-in?next={back}")).into_response()
 }
 
 /// Whether a redirect address is an HTTP address on loopback, at any port (RFC 8252 §7.3).

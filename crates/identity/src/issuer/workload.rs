@@ -226,7 +226,7 @@ async fn issue(
         return Ok(Err(deny("changed", "the workload identity was changed at this moment: try again")));
     }
     // So may the member have been suspended: what it left behind would be there when they are let in again.
-    if !members::get(&mut change, ws, member.id).await?.is_some_and(|row| row.active) {
+    if !members::is_active(&mut change, ws, member.id).await? {
         return Ok(Err(member_inactive()));
     }
     if !claims["jti"].is_null() {

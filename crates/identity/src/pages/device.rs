@@ -1,7 +1,7 @@
 //! `/codex/device`: a member types the code that a device shows, sees what wants in, and decides.
 
 use axum::extract::{Form, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use maud::html;
 use provost_store::tables::device_logins::DeviceLoginRow;
@@ -41,7 +41,7 @@ pub(crate) struct Decided {
 
 pub(crate) async fn submit(State(app): State<App>, parts: Parts, Form(fields): Form<Decided>) -> Result<Response> {
     let Some(session) = Session::resolve(&app, &parts).await? else {
-        return Ok(Redirect::to("/sign-in?next=%2Fcodex%2Fdevice").into_response());
+        return Ok(to_sign_in("/codex/device"));
     };
     session.check_csrf(fields.csrf_token.as_deref())?;
     // Anything but a clear yes is a no.

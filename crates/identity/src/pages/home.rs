@@ -14,7 +14,8 @@ pub(crate) async fn show(State(app): State<App>, parts: Parts) -> Result<Respons
     };
     let caller = &session.caller;
     let Principal::Member(member) = &caller.principal else { unreachable!("a session is a member's") };
-    let policy = caller.workspace.policy_for(member).map(|policy| policy.name.clone());
+    let now = app.store.clock().now();
+    let policy = caller.workspace.delivery(member, None, now).policy.map(|policy| policy.name.clone());
     let may = caller.may(Permission::CodexLocalUse);
     let body = html! {
         dl {

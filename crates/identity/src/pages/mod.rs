@@ -31,7 +31,7 @@ pub(crate) fn safe_next(next: Option<&str>) -> &str {
 }
 
 /// To sign in first, and then back to a path of our own.
-fn to_sign_in(back: &str) -> Response {
+pub(crate) fn to_sign_in(back: &str) -> Response {
     let back = utf8_percent_encode(back, NON_ALPHANUMERIC);
     Redirect::to(&format!("/sign-in?next={back}")).into_response()
 }

@@ -163,3 +163,16 @@ fn rules_that_clients_refuse_are_refused() {
     let deep = format!("x = {}1{}", "[".repeat(79), "]".repeat(79));
     assert_eq!(PrefixRule::of_policy(&deep, 0), Ok(Vec::new()));
 }
+
+proptest::proptest! {
+    /// Whatever the script: no panic, and the quick answer is the long one.
+    #[test]
+    fn any_script_is_decided(script in "[a-c\"'\\\\ \n;&|$<>é{}#=/.*]{0,40}") {
+        let rules = rules("rules.prefix_rules = [{ pattern = [{ token = \"a\" }], decision = \"forbidden\" }]");
+        let argv = of_line(&script);
+        let decision = rules.decide(&argv);
+        assert_eq!(decision.outcome, rules.outcome(&argv));
+        assert!(decision.parts.iter().all(|part| !part.argv.is_empty()));
+        assert_eq!(decision.deciding().is_some(), decision.outcome == Outcome::Forbidden);
+    }
+}

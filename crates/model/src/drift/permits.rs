@@ -1,6 +1,7 @@
 use toml::{Table, Value};
 
 use super::Ran;
+use crate::spelling::current_word;
 
 /// What a policy permits a session to run with, as far as clients report it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,21 +49,11 @@ impl Permits {
         })
     }
 
-    /// Whether something might run as it did, and why not; none where that cannot be said, and why.
-    pub fn would_permit(&self, ran: &Ran) -> (Option<bool>, Vec<String>) {
-        let Held { breaches, open } = self.hold(ran);
-        match (breaches.is_empty(), open.is_empty()) {
-            (false, _) => (Some(false), breaches),
-            (true, false) => (None, open),
-            (true, true) => (Some(true), Vec::new()),
-        }
-    }
-
     /// Holds what ran against it.
     pub(super) fn hold(&self, ran: &Ran) -> Held {
         let mut held = Held { breaches: Vec::new(), open: Vec::new() };
         if let Some(allowed) = &self.approval_policies {
-            let ran = approval_policy(&ran.approval_policy);
+            let ran = current_word("approval_policy", &ran.approval_policy);
             if ran.is_empty() {
                 held.open.push("The client did not report an approval policy.".to_owned());
             } else if !allowed.iter().any(|word| *word == ran) {
@@ -100,13 +91,8 @@ fn breach(what: &str, ran: &str, key: &str, allowed: &[String]) -> String {
 /// A word of a list, as sessions report it: the table of a granular approval policy is `granular`.
 fn word(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => Some(approval_policy(text).to_owned()),
+        Value::String(text) => Some(current_word("approval_policy", text).to_owned()),
         Value::Table(table) => table.keys().next().cloned(),
         _ => None,
     }
-}
-
-/// Clients take the old word for the new one (`requirements-keys.md` §2.1).
-fn approval_policy(text: &str) -> &str {
-    if text == "on-failure" { "on-request" } else { text }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use super::{Ignored, LayerKind};
 use crate::lint::document::{Entry, Node, Value};
 use crate::lint::schema::{ROOT, Shape, Table};
+use crate::spelling::current_word;
 
 /// Takes out what clients do not act on, and says so.
 pub(super) fn drop_ignored(tree: &mut Node<'_>, kind: LayerKind, ignored: &mut Vec<Ignored>) {
@@ -72,10 +73,10 @@ pub(super) fn name_network(tree: &mut Node<'_>) {
 /// A value as the client shows it: old words in their new spelling, what is dropped dropped, what is implied added.
 pub(super) fn as_read(key: &str, value: Json) -> Json {
     match (key, value) {
-        ("allowed_approval_policies", Json::Array(words)) => words.into_iter().map(approval).collect(),
-        ("approval_policy", value) => approval(value),
-        ("allowed_approvals_reviewers", Json::Array(words)) => words.into_iter().map(reviewer).collect(),
-        ("approvals_reviewer", value) => reviewer(value),
+        ("allowed_approval_policies" | "allowed_approvals_reviewers", Json::Array(words)) => {
+            words.into_iter().map(|word| current(key, word)).collect()
+        }
+        ("approval_policy" | "approvals_reviewer", value) => current(key, value),
         ("allowed_sandbox_modes", Json::Array(mut words)) => {
             words.retain(|word| word != "external-sandbox");
             Json::Array(words)
@@ -90,9 +91,10 @@ pub(super) fn as_read(key: &str, value: Json) -> Json {
     }
 }
 
-fn approval(word: Json) -> Json {
-    if word == "on-failure" {
-        return json!("on-request");
+/// A word under the name that it has now; a granular approval policy with what it leaves unsaid.
+fn current(key: &str, word: Json) -> Json {
+    if let Some(text) = word.as_str() {
+        return json!(current_word(key, text));
     }
     let Some(written) = word.get("granular").and_then(Json::as_object) else { return word };
     let mut granular = json!({ "skill_approval": false, "request_permissions": false });
@@ -100,8 +102,4 @@ fn approval(word: Json) -> Json {
         all.extend(written.clone());
     }
     json!({ "granular": granular })
-}
-
-fn reviewer(word: Json) -> Json {
-    if word == "guardian_subagent" { json!("auto_review") } else { word }
 }

@@ -85,7 +85,7 @@ fn json(node: &Node<'_>, texts: &[&str]) -> Json {
     match &node.value {
         Value::Bool(bool) => Json::Bool(*bool),
         Value::Integer(integer) => Json::from(*integer),
-        Value::Float => float(node, texts),
+        Value::Float { .. } => float(node, texts),
         Value::Text(text) => Json::from(text.as_ref()),
         Value::Date(text) => Json::from(text.as_str()),
         Value::List(items) => Json::Array(items.iter().map(|item| json(item, texts)).collect()),

@@ -104,7 +104,22 @@ impl Walk<'_> {
                 }
             }
             (Shape::Seconds, Value::Integer(seconds)) if *seconds >= 0 => {}
-            (Shape::Seconds, Value::Float) => {}
+            (Shape::Seconds, Value::Float { .. }) => {}
+            (Shape::Json, Value::List(items)) => {
+                for (index, node) in items.iter().enumerate() {
+                    self.shape(node, shape, &path.index(index));
+                }
+            }
+            (Shape::Json, Value::Table(entries)) => {
+                for entry in entries {
+                    self.shape(&entry.node, shape, &path.key(&entry.key));
+                }
+            }
+            (Shape::Json, Value::Float { finite: false }) => {
+                let message = "Clients pass this value on as JSON, which has no infinite numbers and no `nan`.";
+                self.report.error(node.place, path, "not_json", message);
+            }
+            (Shape::Json, _) => {}
             (Shape::Word(words), _) => self.word(node, words, path),
             (Shape::List(item), Value::List(items)) => {
                 for (index, node) in items.iter().enumerate() {
@@ -388,7 +403,7 @@ fn inner(node: &Node<'_>, shape: Shape) -> bool {
 /// The shape in an administrator's words.
 fn describe(shape: Shape) -> String {
     match shape {
-        Shape::Anything => "anything".to_owned(),
+        Shape::Anything | Shape::Json => "anything".to_owned(),
         Shape::Bool => "true or false".to_owned(),
         Shape::Text | Shape::AbsolutePath => "a string in double quotes".to_owned(),
         Shape::Seconds => "a number of seconds, at least 0".to_owned(),

@@ -27,7 +27,10 @@ pub(crate) struct Node<'a> {
 pub(crate) enum Value<'a> {
     Bool(bool),
     Integer(i64),
-    Float,
+    Float {
+        /// Whether it is neither infinite nor no number.
+        finite: bool,
+    },
     Text(Cow<'a, str>),
     /// A date or time, which passes wherever a string does.
     Date(String),
@@ -112,7 +115,7 @@ impl<'a> Node<'a> {
         match &self.value {
             Value::Bool(_) => "true or false",
             Value::Integer(_) => "a whole number",
-            Value::Float => "a decimal number",
+            Value::Float { .. } => "a decimal number",
             Value::Text(_) => "a string",
             Value::Date(_) => "a date or time",
             Value::List(_) => "a list",
@@ -213,7 +216,7 @@ impl<'a> Reader<'a> {
                 if !named && !finite {
                     return Err((place, "This number is too large for a client to read."));
                 }
-                Value::Float
+                Value::Float { finite: !named }
             }
         };
         Ok(Node { place, value })

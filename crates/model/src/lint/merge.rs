@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::check::check_at;
 use super::document::{Node, Place, Value};
 use super::report::Report;
 use super::rules::{network, sandbox};
+use super::schema::{MCP_SERVERS, PLUGINS};
 
 /// Lists that all layers add to instead of the strongest replacing the others.
 const JOINED: &[&[&str]] = &[&["rules", "prefix_rules"], &["permissions", "filesystem", "deny_read"]];
@@ -37,6 +39,15 @@ pub(crate) fn configs<'a>(trees: Vec<Node<'a>>) -> Option<Node<'a>> {
 
 /// Stands before the paths of a `config.toml`, which then are none of the joined ones.
 const CONFIG: &str = "config.toml";
+
+/// Identities are merged key by key like everything else, and two that are right may make one that is not.
+pub(super) fn check(merged: &Node<'_>, report: &mut Report) {
+    for (key, shape) in [("mcp_servers", MCP_SERVERS), ("plugins", PLUGINS)] {
+        if let Some(node) = merged.get(key) {
+            check_at(node, shape, key, report);
+        }
+    }
+}
 
 fn combine<'a>(strong: &mut Node<'a>, weak: Node<'a>, path: &mut Vec<String>) {
     match (&mut strong.value, weak.value) {

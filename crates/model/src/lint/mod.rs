@@ -9,16 +9,21 @@
 //! tree along the [`schema`], [`merge`] combines the layers of one device, and [`rules`] judges the merged policy.
 
 mod check;
+#[cfg(test)]
+mod conformance;
 mod defaults;
 pub(crate) mod document;
 pub(crate) mod merge;
+mod positions;
 mod problem;
 pub(crate) mod report;
 mod rules;
 pub(crate) mod schema;
 mod suggest;
+mod versions;
 
 pub use problem::{Problem, Severity};
+pub use versions::{VersionVerdict, for_versions};
 
 use document::Node;
 use report::Report;
@@ -40,19 +45,23 @@ pub fn requirements(contents: &str) -> Vec<Problem> {
 /// arises from their combination. Problems are sorted by layer, line and column.
 #[must_use]
 pub fn requirements_layers(layers: &[&str]) -> Vec<Problem> {
-    with_room(|| lint_layers(layers))
+    with_room(|| lint_layers(layers)).unwrap_or_else(not_checked)
 }
 
 fn lint_layers(layers: &[&str]) -> Vec<Problem> {
     let mut report = Report::default();
-    let trees = parse_all(layers, &mut report);
-    for tree in &trees {
+    let mut trees = parse_all(layers, &mut report);
+    for tree in &mut trees {
         check::check(tree, &schema::ROOT, &mut report);
+        positions::name_keys(tree, &schema::ROOT);
         rules::layer(tree, &mut report);
     }
     // A layer that is no TOML leaves nothing sensible to merge.
     if trees.len() == layers.len() {
         let merged = merge::layers(trees, &mut report);
+        if layers.len() > 1 {
+            merge::check(&merged, &mut report);
+        }
         rules::policy(&merged, &mut report);
     }
     report.finish(layers)
@@ -70,6 +79,7 @@ pub fn defaults(contents: &str) -> Vec<Problem> {
         }
         report.finish(&layers)
     })
+    .unwrap_or_else(not_checked)
 }
 
 /// What the key at a dotted path of a policy does, for hover texts: `explain("rules.prefix_rules")`.
@@ -85,15 +95,17 @@ fn parse_all<'a>(layers: &[&'a str], report: &mut Report) -> Vec<Node<'a>> {
 /// Runs a job with room for the deepest text there is.
 ///
 /// The parser stops at 80 levels of brackets and 80 parts of a key, but a key may nest in every bracket: 6400 levels,
-/// which clients read and which would overflow the stack of the usual thread.
-fn with_room(job: impl FnOnce() -> Vec<Problem> + Send) -> Vec<Problem> {
+/// which clients read and which would overflow the stack of the usual thread. None if there is no memory for it.
+fn with_room<T: Send>(job: impl FnOnce() -> T + Send) -> Option<T> {
     const STACK_BYTES: usize = 128 << 20;
     std::thread::scope(|scope| match std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, job) {
-        Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-        Err(_) => {
-            let message = "The text could not be checked because the server is short of memory. Try again.".to_owned();
-            let code = "not_checked".to_owned();
-            vec![Problem { severity: Severity::Error, line: 1, column: 1, key: None, code, message }]
-        }
+        Ok(thread) => Some(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))),
+        Err(_) => None,
     })
+}
+
+fn not_checked() -> Vec<Problem> {
+    let message = "The text could not be checked because the server is short of memory. Try again.".to_owned();
+    let code = "not_checked".to_owned();
+    vec![Problem { severity: Severity::Error, line: 1, column: 1, key: None, code, message }]
 }

@@ -3,3 +3,4 @@
 mod arbitrary;
 mod conformance;
 mod messages;
+mod versions;

@@ -1,20 +1,24 @@
 //! `/api/v1/policies`.
 
 use axum::extract::State;
-use http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
 use jiff::Timestamp;
-use provost_model::PolicyId;
-use provost_model::event::{EventType, Target};
 use provost_model::lint::{self, Problem, Severity};
+use provost_model::{ClientVersion, PolicyId, Workspace};
+use provost_store::Change;
 use provost_store::tables::policies::{self, PolicyRow};
-use provost_store::tables::policy_rules;
-use provost_store::{Change, Touched};
 use provost_web::{
-    App, Created, Error, ErrorBody, Etag, Json, List, ListQuery, PathId, Permit, Query, Result, name, permits,
+    App, Caller, Error, ErrorBody, Etag, Json, List, ListQuery, PathId, Permit, Query, Result, name, permits,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
+
+use super::authors::Author;
+use super::policy_proposals::ProposalBody;
+use crate::client_versions::{self, InUse, SeenVersion};
+use crate::proposals::{PolicyDraft, ProposedChange, Written, submit};
 
 /// A policy, at one of its versions.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -28,25 +32,62 @@ pub(crate) struct PolicyBody {
     defaults: Option<String>,
     /// What the linter has to say; an error never gets here.
     warnings: Vec<Problem>,
+    /// What the client versions seen in the last 30 days make of it; only in the answer to publishing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_versions: Option<Vec<SeenVersion>>,
     /// Who wrote this version: a member or a key.
     created_by: String,
+    /// The same with a name; null if they are gone.
+    author: Option<Author>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-}
-
-impl From<PolicyRow> for PolicyBody {
-    fn from(row: PolicyRow) -> Self {
-        let warnings = problems(&row.contents, row.defaults.as_deref());
-        let PolicyRow { id, name, version, contents, defaults, created_by, created_at } = row;
-        Self { id, name, version, contents, defaults, warnings, created_by, created_at }
-    }
+    /// Why, in the author's words; may be empty.
+    note: String,
+    /// Of a version that puts back an earlier one: which.
+    restores: Option<i64>,
+    /// The member who agreed to it, where a second person had to.
+    approved_by: Option<String>,
 }
 
 impl PolicyBody {
+    /// A version, with its author as they are called now.
+    pub(crate) fn of(row: PolicyRow, workspace: &Workspace) -> Self {
+        let warnings = problems(&row.contents, row.defaults.as_deref());
+        let author = Author::of(&row.created_by, workspace);
+        let PolicyRow { id, name, version, contents, defaults, created_by, created_at, note, restores, approved_by } =
+            row;
+        Self {
+            id,
+            name,
+            version,
+            contents,
+            defaults,
+            warnings,
+            client_versions: None,
+            created_by,
+            author,
+            created_at,
+            note,
+            restores,
+            approved_by,
+        }
+    }
+
     /// What versions are ordered by.
     pub(crate) fn version_key(&self) -> String {
         self.version.to_string()
     }
+}
+
+impl IntoResponse for PolicyBody {
+    fn into_response(self) -> Response {
+        ([tag(self.id, self.version).header()], axum::Json(self)).into_response()
+    }
+}
+
+/// The tag of a version: a version never changes, whatever else is shown with it.
+fn tag(id: PolicyId, version: i64) -> Etag<(PolicyId, i64)> {
+    Etag((id, version))
 }
 
 /// A policy to publish.
@@ -58,15 +99,29 @@ pub(crate) struct PolicyFields {
     contents: String,
     /// `config.toml`.
     defaults: Option<String>,
+    /// Client versions, such as "0.98.0", that this policy may keep from loading it although they are in use.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    allow_client_versions: Vec<ClientVersion>,
+    /// Why, for whoever reads the versions later: at most 1,000 characters.
+    note: Option<String>,
 }
 
 impl PolicyFields {
-    pub(crate) fn new(name: String, contents: String, defaults: Option<String>) -> Self {
-        Self { name, contents, defaults }
+    /// The client versions in use, which this would be the text of a policy for. Asked before the change
+    /// begins: who holds the workspace's lock takes no second connection.
+    async fn in_use(&self, app: &App, caller: &Caller, id: Option<PolicyId>) -> Result<InUse> {
+        let before = id.and_then(|id| caller.workspace.policies.get(&id));
+        Ok(InUse {
+            seen: client_versions::of(app, caller.workspace.id, &self.contents).await?,
+            allowed: self.allow_client_versions.clone(),
+            is_new: before.is_none_or(|before| *before.contents != *self.contents),
+        })
     }
 
-    pub(crate) fn into_parts(self) -> (String, String, Option<String>) {
-        (self.name, self.contents, self.defaults)
+    fn split(self) -> (PolicyDraft, Option<String>) {
+        let Self { name, contents, defaults, allow_client_versions: _, note } = self;
+        (PolicyDraft { name, contents, defaults }, note)
     }
 }
 
@@ -79,35 +134,23 @@ pub(crate) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<List<PolicyBody>> {
     let rows = policies::list(&mut app.store.read().await?, permit.workspace.id, &query.page()?).await?;
-    List::new(rows.into_iter().map(PolicyBody::from).collect(), &query, |policy| policy.id.to_string())
+    let rows = rows.into_iter().map(|row| PolicyBody::of(row, &permit.workspace));
+    List::new(rows.collect(), &query, |policy| policy.id.to_string())
 }
 
 /// Publish a policy. One that would stop a client is refused, and nothing is stored.
 #[utoipa::path(post, path = "/api/v1/policies", tag = "Policies", request_body = PolicyFields,
-    responses((status = 201, body = PolicyBody), (status = 403, body = ErrorBody), (status = 409, body = ErrorBody),
-        (status = 422, body = ErrorBody)))]
+    responses((status = 201, body = PolicyBody), (status = 202, body = ProposalBody), (status = 403, body = ErrorBody),
+        (status = 409, body = ErrorBody), (status = 422, body = ErrorBody)))]
 pub(crate) async fn create(
     permit: Permit<permits::CodexAdminister>,
     State(app): State<App>,
     Json(body): Json<PolicyFields>,
-) -> Result<Created<PolicyBody>> {
-    let fields = check(body)?;
-    let mut change = permit.change(&app).await?;
-    let (ws, now) = (change.workspace_id(), change.at());
-    let row = PolicyRow {
-        id: PolicyId::new(now),
-        name: fields.name,
-        version: 1,
-        contents: fields.contents,
-        defaults: fields.defaults,
-        created_by: permit.id(),
-        created_at: now,
-    };
-    policies::insert(&mut change, ws, &row).await?;
-    change.touch(Touched::Policy(row.id));
-    change.record(EventType::PolicyCreated, target(&row), json!({ "version": row.version }));
-    change.commit().await?;
-    Ok(Created(row.into()))
+) -> Result<Written> {
+    let in_use = body.in_use(&app, &permit, None).await?;
+    let (policy, note) = body.split();
+    let change = permit.change(&app).await?;
+    submit(&app, &permit, change, ProposedChange::CreatePolicy { policy }, note, Some(in_use)).await
 }
 
 /// One policy.
@@ -117,77 +160,75 @@ pub(crate) async fn show(
     permit: Permit<permits::CodexAdminister>,
     State(app): State<App>,
     PathId(id): PathId<PolicyId>,
-) -> Result<Etag<PolicyBody>> {
+) -> Result<PolicyBody> {
     let row = policies::get(&mut app.store.read().await?, permit.workspace.id, id).await?;
-    row.map(|row| Etag(row.into())).ok_or_else(|| Error::not_found("policy"))
+    row.map(|row| PolicyBody::of(row, &permit.workspace)).ok_or_else(|| Error::not_found("policy"))
 }
 
 /// Publish the next version of a policy. What is equal already stays the version it is.
 #[utoipa::path(put, path = "/api/v1/policies/{id}", tag = "Policies", params(("id" = PolicyId, Path)),
     request_body = PolicyFields,
-    responses((status = 200, body = PolicyBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 409, body = ErrorBody), (status = 412, body = ErrorBody), (status = 422, body = ErrorBody)))]
+    responses((status = 200, body = PolicyBody), (status = 202, body = ProposalBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 412, body = ErrorBody),
+        (status = 422, body = ErrorBody)))]
 pub(crate) async fn update(
     permit: Permit<permits::CodexAdminister>,
     State(app): State<App>,
     PathId(id): PathId<PolicyId>,
     headers: HeaderMap,
     Json(body): Json<PolicyFields>,
-) -> Result<Etag<PolicyBody>> {
+) -> Result<Written> {
+    let in_use = body.in_use(&app, &permit, Some(id)).await?;
     let mut change = permit.change(&app).await?;
-    let before = find(&mut change, id).await?;
-    Etag(PolicyBody::from(before.clone())).check(&headers)?;
-    let fields = check(body)?;
-    if (&before.name, &before.contents, &before.defaults) == (&fields.name, &fields.contents, &fields.defaults) {
-        return Ok(Etag(before.into()));
-    }
-    let (ws, now) = (change.workspace_id(), change.at());
-    let after = PolicyRow {
-        id,
-        name: fields.name,
-        version: before.version + 1,
-        contents: fields.contents,
-        defaults: fields.defaults,
-        created_by: permit.id(),
-        created_at: now,
-    };
-    policies::update(&mut change, ws, &after).await?;
-    change.touch(Touched::Policy(id));
-    let changed = changed_fields(&before, &after);
-    change.record(EventType::PolicyUpdated, target(&after), json!({ "version": after.version, "changed": changed }));
-    change.commit().await?;
-    Ok(Etag(after.into()))
+    check_tag(&mut change, id, &headers, &permit.workspace).await?;
+    let (policy, note) = body.split();
+    let proposed = ProposedChange::UpdatePolicy { policy_id: id, policy };
+    submit(&app, &permit, change, proposed, note, Some(in_use)).await
 }
 
 /// Delete a policy that no rule names.
 #[utoipa::path(delete, path = "/api/v1/policies/{id}", tag = "Policies", params(("id" = PolicyId, Path)),
-    responses((status = 204), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 409, body = ErrorBody)))]
+    responses((status = 202, body = ProposalBody), (status = 204), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 412, body = ErrorBody)))]
 pub(crate) async fn delete(
     permit: Permit<permits::CodexAdminister>,
     State(app): State<App>,
     PathId(id): PathId<PolicyId>,
     headers: HeaderMap,
-) -> Result<StatusCode> {
+) -> Result<Written> {
     let mut change = permit.change(&app).await?;
-    let row = find(&mut change, id).await?;
-    Etag(PolicyBody::from(row.clone())).check(&headers)?;
+    check_tag(&mut change, id, &headers, &permit.workspace).await?;
+    submit(&app, &permit, change, ProposedChange::DeletePolicy { policy_id: id }, None, None).await
+}
+
+/// Whether a write of a policy may go on (`If-Match`). Whoever was too late is told what came in between.
+pub(crate) async fn check_tag(
+    change: &mut Change,
+    id: PolicyId,
+    headers: &HeaderMap,
+    workspace: &Workspace,
+) -> Result<()> {
+    /// So many versions are looked through for the one that the caller saw, and so many are told.
+    const LOOKED_AT: u32 = 200;
+    const TOLD: usize = 20;
     let ws = change.workspace_id();
-    let positions = policy_rules::positions_of(&mut change, ws, id).await?;
-    let is_fallback = policy_rules::fallback(&mut change, ws).await? == Some(id);
-    if is_fallback || !positions.is_empty() {
-        let by_rules = (!positions.is_empty()).then(|| format!("the rules at positions {positions:?}"));
-        let by_fallback = is_fallback.then(|| "the fallback".to_owned());
-        let users: Vec<String> = by_rules.into_iter().chain(by_fallback).collect();
-        let message = format!("the policy is used by {}: change that first", users.join(" and "));
-        let details = json!({ "positions": positions, "is_fallback": is_fallback });
-        return Err(Error::conflict("policy_in_use", message).with_details(details));
-    }
-    policies::delete(&mut change, ws, id).await?;
-    change.touch(Touched::Policy(id));
-    change.record(EventType::PolicyDeleted, target(&row), json!({ "version": row.version }));
-    change.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
+    let version = policies::version(change, ws, id).await?.ok_or_else(|| Error::not_found("policy"))?;
+    let Err(error) = tag(id, version).check(headers) else { return Ok(()) };
+    let mut heads = policies::list_heads(change, ws, id, LOOKED_AT).await?;
+    // What is only rolled out, or was called off, came in between for nobody.
+    heads.retain(|head| head.version <= version);
+    let seen = heads.iter().position(|head| tag(id, head.version).check(headers).is_ok());
+    // What was seen is not known, or too old: the newest is told.
+    let since = heads.iter().take(seen.unwrap_or(1).min(TOLD)).map(|head| {
+        let author = Author::of(&head.created_by, workspace);
+        json!({
+            "version": head.version, "created_by": head.created_by, "author": author, "created_at": head.created_at,
+            "note": head.note,
+        })
+    });
+    let since: Vec<_> = since.collect();
+    let seen = seen.map(|index| heads[index].version);
+    Err(error.with_details(json!({ "version": version, "your_version": seen, "since": since })))
 }
 
 /// What the linter says of both texts; the defaults' keys are told apart by their prefix.
@@ -200,21 +241,11 @@ fn problems(contents: &str, defaults: Option<&str>) -> Vec<Problem> {
     problems
 }
 
-/// The fields in which two versions differ.
-pub(crate) fn changed_fields(before: &PolicyRow, after: &PolicyRow) -> Vec<&'static str> {
-    let fields = [
-        ("name", before.name != after.name),
-        ("contents", before.contents != after.contents),
-        ("defaults", before.defaults != after.defaults),
-    ];
-    fields.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect()
-}
-
 /// Refuses what would stop a client.
-pub(crate) fn check(fields: PolicyFields) -> Result<PolicyFields> {
-    let name = name("name", &fields.name, 100)?;
-    refuse_errors(&fields.contents, fields.defaults.as_deref())?;
-    Ok(PolicyFields { name, ..fields })
+pub(crate) fn check(draft: PolicyDraft) -> Result<PolicyDraft> {
+    let name = name("name", &draft.name, 100)?;
+    refuse_errors(&draft.contents, draft.defaults.as_deref())?;
+    Ok(PolicyDraft { name, ..draft })
 }
 
 /// Refuses texts that would stop a client.
@@ -228,13 +259,4 @@ pub(crate) fn refuse_errors(contents: &str, defaults: Option<&str>) -> Result<()
     let field = if is_default { "defaults" } else { "contents" };
     let message = format!("clients would refuse to start with this policy: line {line}: {}{more}", first.message);
     Err(Error::invalid(field, "policy_invalid", message).with_details(json!({ "problems": problems })))
-}
-
-async fn find(change: &mut Change, id: PolicyId) -> Result<PolicyRow> {
-    let ws = change.workspace_id();
-    policies::get(change, ws, id).await?.ok_or_else(|| Error::not_found("policy"))
-}
-
-pub(crate) fn target(row: &PolicyRow) -> Target {
-    Target::new("policy", row.id, row.name.as_str())
 }

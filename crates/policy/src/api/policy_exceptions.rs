@@ -3,7 +3,6 @@
 //! Whoever asks never approves, and neither does the member whom it is for.
 
 use axum::extract::State;
-use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use provost_model::event::{EventType, Target};
 use provost_model::{MemberId, Permission, PolicyExceptionId, PolicyId, Workspace};
@@ -204,8 +203,7 @@ pub(crate) async fn create(
         expires_at: None,
         ended_at: None,
     };
-    let since = now - (row.request_expires_at().duration_since(now));
-    if policy_exceptions::count_pending(&mut change, ws, member_id, since).await? >= MAX_PENDING {
+    if policy_exceptions::count_pending(&mut change, ws, member_id, now).await? >= MAX_PENDING {
         let message =
             format!("{MAX_PENDING} requests of this member wait already: have them answered, or withdraw one");
         return Err(Error::conflict("too_many_pending", message));
@@ -375,16 +373,13 @@ async fn pending(app: &App, caller: &Caller, id: PolicyExceptionId) -> Result<(C
 /// Refuses whoever asked, whose it is, and who holds a key that one of them has seen; and a request whose
 /// maker has left.
 async fn check_second_person(app: &App, caller: &Caller, change: &mut Change, row: &PolicyExceptionRow) -> Result<()> {
-    let member = row.member_id.to_string();
-    let people = caller.people(change).await?;
-    if people.is_empty() || people.iter().any(|person| *person == member || row.known_by.contains(person)) {
-        caller.record_refusal(app, json!({ "reason": "approver_is_requester", "exception_id": row.id }));
-        let message = "whoever asked for an exception, or gets it, cannot approve it: ask another Codex Admin";
-        return Err(Error::new(StatusCode::FORBIDDEN, "approver_is_requester", message));
-    }
+    let mut known_by = row.known_by.clone();
+    known_by.push(row.member_id.to_string());
+    let subject = json!({ "exception_id": row.id });
+    caller.require_second_person(app, change, &known_by, "an exception, or gets it,", subject).await?;
     let ws = change.workspace_id();
     for person in row.known_by.iter().filter_map(|id| id.parse().ok()) {
-        if !members::get(change, ws, person).await?.is_some_and(|member| member.active) {
+        if !members::is_active(change, ws, person).await? {
             return Err(Error::conflict("requester_left", "who asked for this is no longer an active member: deny it"));
         }
     }

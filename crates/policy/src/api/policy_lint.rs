@@ -1,9 +1,12 @@
 //! `/api/v1/policies/lint`: the client's own verdict, before anybody is affected.
 
+use axum::extract::State;
 use provost_model::lint::{self, Problem, Severity};
-use provost_web::{ErrorBody, Json, Permit, permits};
+use provost_web::{App, ErrorBody, Json, Permit, Result, permits};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::client_versions::{self, SeenVersion};
 
 /// A policy text to look at.
 #[derive(Deserialize, ToSchema)]
@@ -24,18 +27,27 @@ pub(crate) struct LintAnswer {
     problems: Vec<Problem>,
     /// What is wrong with `defaults`, in its order.
     defaults_problems: Vec<Problem>,
+    /// What the client versions seen in the last 30 days make of `contents`, the oldest first.
+    client_versions: Vec<SeenVersion>,
 }
 
 /// Lint a policy text; nothing is stored.
 #[utoipa::path(post, path = "/api/v1/policies/lint", tag = "Policies", request_body = LintRequest,
     responses((status = 200, body = LintAnswer), (status = 403, body = ErrorBody)))]
 pub(crate) async fn lint(
-    _permit: Permit<permits::CodexAdminister>,
+    permit: Permit<permits::CodexAdminister>,
+    State(app): State<App>,
     Json(body): Json<LintRequest>,
-) -> axum::Json<LintAnswer> {
-    let problems = lint::requirements(&body.contents);
-    let defaults_problems = body.defaults.as_deref().map(lint::defaults).unwrap_or_default();
+) -> Result<axum::Json<LintAnswer>> {
+    let client_versions = client_versions::of(&app, permit.workspace.id, &body.contents).await?;
+    let work = move || {
+        let defaults_problems = body.defaults.as_deref().map(lint::defaults).unwrap_or_default();
+        (lint::requirements(&body.contents), defaults_problems)
+    };
+    // A text may be a megabyte long, and other requests wait for this thread.
+    let work = tokio::task::spawn_blocking(work).await;
+    let (problems, defaults_problems) = work.expect("linting does not panic");
     let mut all = problems.iter().chain(&defaults_problems);
     let valid = all.all(|problem| problem.severity != Severity::Error);
-    axum::Json(LintAnswer { valid, problems, defaults_problems })
+    Ok(axum::Json(LintAnswer { valid, problems, defaults_problems, client_versions }))
 }

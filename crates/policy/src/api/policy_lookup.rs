@@ -1,7 +1,13 @@
 //! `/api/v1/policy-lookup`: which policy somebody gets, and why.
 
+use std::sync::Arc;
+
 use axum::extract::State;
-use provost_model::{DecidedBy, Email, Group, GroupId, Lookup, Policy, PolicyId};
+use jiff::Timestamp;
+use provost_model::{
+    ClientVersion, DecidedBy, Email, Group, GroupId, Lookup, Member, Percent, Policy, PolicyId, Rollout, RolloutId,
+    Workspace,
+};
 use provost_store::tables::members;
 use provost_web::{App, Error, ErrorBody, Permit, Query, Result, permits};
 use serde::{Deserialize, Serialize};
@@ -15,6 +21,8 @@ pub(crate) struct LookupQuery {
     email: Option<String>,
     /// A group: of somebody who is in it and no other.
     group_id: Option<String>,
+    /// Of a member: on a client of this version, such as `0.169.0`. Absent: one that does not say.
+    client_version: Option<String>,
 }
 
 /// Which policy, and why.
@@ -25,6 +33,8 @@ pub(crate) struct LookupBody {
     pub(crate) decided_by: LookupDecidedBy,
     /// The rules that were looked at, in order, up to the one that matched.
     pub(crate) considered: Vec<LookupConsidered>,
+    /// The rollout of a new version of the policy that is under way.
+    rollout: Option<LookupRollout>,
 }
 
 /// The policy.
@@ -33,6 +43,18 @@ pub(crate) struct LookupPolicy {
     id: PolicyId,
     name: String,
     version: u32,
+}
+
+/// A rollout that is under way.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LookupRollout {
+    id: RolloutId,
+    /// The version that is rolled out.
+    version: u32,
+    percent: Percent,
+    /// Whether the member gets it: then it is the version of `policy`. Null of a group, since a rollout goes
+    /// by members.
+    reached: Option<bool>,
 }
 
 /// What decided.
@@ -77,9 +99,30 @@ impl From<&Policy> for LookupPolicy {
     }
 }
 
-impl From<Lookup> for LookupBody {
-    fn from(lookup: Lookup) -> Self {
+impl LookupRollout {
+    fn new(rollout: &Rollout, reached: Option<bool>) -> Self {
+        let percent = Percent::from_hundredths(rollout.share);
+        Self { id: rollout.id, version: rollout.candidate.version, percent, reached }
+    }
+}
+
+impl LookupBody {
+    /// Of a member on a client of a version, or (with none) of a group.
+    pub(crate) fn new(
+        workspace: &Workspace,
+        lookup: Lookup,
+        of: Option<(&Member, Option<ClientVersion>)>,
+        now: Timestamp,
+    ) -> Self {
+        let exception = of.and_then(|(member, _)| workspace.exception_of(member, now));
+        let excepted = exception.and_then(|exception| workspace.policies.get(&exception.policy_id));
+        let published = excepted.or(lookup.policy.as_ref()).map(Arc::as_ref);
+        let rollout = published.and_then(|policy| policy.rollout.as_deref());
+        let reached = rollout.and_then(|rollout| of.map(|(member, client)| rollout.reaches(workspace, member, client)));
+        // What they would be sent.
+        let candidate = rollout.filter(|_| reached == Some(true)).map(|rollout| &*rollout.candidate);
         let (kind, position, group) = match &lookup.decided_by {
+            _ if excepted.is_some() => ("exception", None, None),
             DecidedBy::Rule(position, group) => ("rule", Some(*position), Some(group.as_ref().into())),
             DecidedBy::Fallback => ("fallback", None, None),
             DecidedBy::None => ("none", None, None),
@@ -91,9 +134,10 @@ impl From<Lookup> for LookupBody {
             matched: rule.matched,
         });
         Self {
-            policy: lookup.policy.as_deref().map(LookupPolicy::from),
+            policy: candidate.or(published).map(LookupPolicy::from),
             decided_by: LookupDecidedBy { kind, position, group },
             considered: considered.collect(),
+            rollout: rollout.map(|rollout| LookupRollout::new(rollout, reached)),
         }
     }
 }
@@ -107,14 +151,16 @@ pub(crate) async fn show(
     State(app): State<App>,
     Query(query): Query<LookupQuery>,
 ) -> Result<axum::Json<LookupBody>> {
-    let workspace = &permit.workspace;
-    let lookup = match (query.email, query.group_id) {
+    let (workspace, now) = (&permit.workspace, app.store.clock().now());
+    let client = query.client_version.map(|text| text.parse::<ClientVersion>()).transpose();
+    let client = client.map_err(|error| Error::invalid("client_version", "invalid_query", error.to_string()))?;
+    let body = match (query.email, query.group_id) {
         (Some(email), None) => {
             let unknown = || Error::not_found("member").with_field("email");
             let email = Email::try_from(email).map_err(|_| unknown())?;
             let row = members::get_by_email(&mut app.store.read().await?, workspace.id, &email).await?;
             let member = row.and_then(|row| workspace.members.get(&row.id)).ok_or_else(unknown)?;
-            workspace.lookup_member(member)
+            LookupBody::new(workspace, workspace.lookup_member(member), Some((member, client)), now)
         }
         (None, Some(group)) => {
             let unknown = || Error::not_found("group").with_field("group_id");
@@ -122,9 +168,9 @@ pub(crate) async fn show(
             if !workspace.groups.contains_key(&group) {
                 return Err(unknown());
             }
-            workspace.lookup_group(group)
+            LookupBody::new(workspace, workspace.lookup_group(group), None, now)
         }
         _ => return Err(Error::invalid("email", "invalid_query", "ask with either `email` or `group_id`")),
     };
-    Ok(axum::Json(lookup.into()))
+    Ok(axum::Json(body))
 }

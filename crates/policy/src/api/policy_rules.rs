@@ -4,14 +4,15 @@ use std::collections::HashSet;
 
 use axum::extract::State;
 use http::HeaderMap;
-use provost_model::event::{EventType, Target};
 use provost_model::{GroupId, PolicyId, PolicyRule};
-use provost_store::tables::{groups, policies, policy_rules, workspaces};
-use provost_store::{Change, Touched, Tx};
+use provost_store::tables::{groups, policies, policy_rules};
+use provost_store::{Change, Tx};
 use provost_web::{App, Error, ErrorBody, Etag, Json, Permit, Result, permits};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
+
+use super::policy_proposals::ProposalBody;
+use crate::proposals::{ProposedChange, Written, submit};
 
 const GROUP_GONE: &str = "there is no such group (it may have been deleted): remove the rule";
 /// More are no order that a person can follow.
@@ -22,22 +23,30 @@ pub(crate) const MAX_RULES: usize = 1_000;
 #[serde(deny_unknown_fields)]
 pub(crate) struct PolicyRulesBody {
     /// In order: the first rule whose group contains the member decides.
-    rules: Vec<PolicyRuleBody>,
+    pub(crate) rules: Vec<PolicyRuleBody>,
     /// For members whom no rule matches; null for none.
     #[serde(deserialize_with = "Option::deserialize")]
     #[schema(required)]
-    fallback_policy_id: Option<PolicyId>,
+    pub(crate) fallback_policy_id: Option<PolicyId>,
 }
 
 /// One rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PolicyRuleBody {
-    group_id: GroupId,
-    policy_id: PolicyId,
+    pub(crate) group_id: GroupId,
+    pub(crate) policy_id: PolicyId,
     /// Whether the group is gone: then the rule matches nobody. What a write says here is not read.
     #[serde(default)]
-    dangling: bool,
+    pub(crate) dangling: bool,
+}
+
+impl PolicyRulesBody {
+    /// Rules whose groups are all there.
+    pub(crate) fn new(rules: Vec<(GroupId, PolicyId)>, fallback_policy_id: Option<PolicyId>) -> Self {
+        let rule = |(group_id, policy_id)| PolicyRuleBody { group_id, policy_id, dangling: false };
+        Self { rules: rules.into_iter().map(rule).collect(), fallback_policy_id }
+    }
 }
 
 /// The rules and the fallback.
@@ -52,35 +61,19 @@ pub(crate) async fn show(
 
 /// Replace the rules and the fallback: takes effect at once.
 #[utoipa::path(put, path = "/api/v1/policy-rules", tag = "Policies", request_body = PolicyRulesBody,
-    responses((status = 200, body = PolicyRulesBody), (status = 403, body = ErrorBody),
-        (status = 412, body = ErrorBody), (status = 422, body = ErrorBody)))]
+    responses((status = 200, body = PolicyRulesBody), (status = 202, body = ProposalBody),
+        (status = 403, body = ErrorBody), (status = 409, body = ErrorBody), (status = 412, body = ErrorBody),
+        (status = 422, body = ErrorBody)))]
 pub(crate) async fn update(
     permit: Permit<permits::CodexAdminister>,
     State(app): State<App>,
     headers: HeaderMap,
-    Json(mut body): Json<PolicyRulesBody>,
-) -> Result<Etag<PolicyRulesBody>> {
+    Json(policy_rules): Json<PolicyRulesBody>,
+) -> Result<Written> {
     let mut change = permit.change(&app).await?;
     let ws = change.workspace_id();
-    let before = read(&mut change, ws).await?;
-    Etag(before.clone()).check(&headers)?;
-    check(&mut change, &body).await?;
-    for rule in &mut body.rules {
-        // Every group was found.
-        rule.dangling = false;
-    }
-    let rules: Vec<PolicyRule> =
-        body.rules.iter().map(|rule| PolicyRule { group_id: rule.group_id, policy_id: rule.policy_id }).collect();
-    if body == before {
-        return Ok(Etag(body));
-    }
-    policy_rules::replace(&mut change, ws, &rules).await?;
-    workspaces::set_fallback(&mut change, ws, body.fallback_policy_id).await?;
-    change.touch(Touched::Workspace);
-    let target = Target::new("workspace", ws, permit.workspace.settings.name.as_str());
-    change.record(EventType::PolicyRulesUpdated, target, json!({ "before": before, "after": body }));
-    change.commit().await?;
-    Ok(Etag(body))
+    Etag(read(&mut change, ws).await?).check(&headers)?;
+    submit(&app, &permit, change, ProposedChange::UpdatePolicyRules { policy_rules }, None, None).await
 }
 
 pub(crate) async fn read(tx: &mut Tx, ws: provost_model::WorkspaceId) -> Result<PolicyRulesBody> {
@@ -95,7 +88,7 @@ pub(crate) async fn read(tx: &mut Tx, ws: provost_model::WorkspaceId) -> Result<
 }
 
 /// Refuses rules that name what is not there, or that can never match.
-async fn check(change: &mut Change, body: &PolicyRulesBody) -> Result<()> {
+pub(crate) async fn check(change: &mut Change, body: &PolicyRulesBody) -> Result<()> {
     let ws = change.workspace_id();
     if body.rules.len() > MAX_RULES {
         return Err(Error::invalid("rules", "too_many", format!("there can be at most {MAX_RULES} rules")));

@@ -6,18 +6,19 @@ use std::collections::{HashMap, HashSet};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::State;
-use provost_model::event::{EventType, Target};
-use provost_model::{GroupId, PolicyId, PolicyRule, WorkspaceId, name_key};
+use provost_model::{ClientVersion, GroupId, PolicyId, PolicyRule, WorkspaceId, name_key};
 use provost_store::tables::policies::{self, PolicyRow};
-use provost_store::tables::{Page, groups, policy_rules, workspaces};
-use provost_store::{Change, Touched, Tx};
-use provost_web::{App, Caller, Error, ErrorBody, Json, Permit, Result, permits};
+use provost_store::tables::{Page, groups, policy_rules};
+use provost_store::{Change, Tx};
+use provost_web::{App, Error, ErrorBody, Json, Permit, Result, permits};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
-use super::policies::{PolicyFields, changed_fields, check, target};
-use super::policy_rules::{MAX_RULES, PolicyRulesBody, read as read_rules};
+use super::policies::check;
+use super::policy_proposals::ProposalBody;
+use super::policy_rules::{MAX_RULES, PolicyRulesBody};
+use crate::client_versions;
+use crate::proposals::{Applied, By, Now, PolicyDraft, ProposedChange, Written, submit};
 
 /// More are no set that a person can follow.
 const MAX_POLICIES: usize = 500;
@@ -82,10 +83,27 @@ pub(crate) struct PolicySetRequest {
     dry_run: bool,
     /// `plan_id` of a dry run: written only if there is still the same to do.
     plan_id: Option<String>,
+    /// Client versions that these policies may keep from loading them although they are in use.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    allow_client_versions: Vec<ClientVersion>,
+    /// Why: at most 1,000 characters, kept with each version.
+    note: Option<String>,
+}
+
+/// What is wanted, checked.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct WantedSet {
+    policies: Vec<SetPolicy>,
+    rules: Option<SetRules>,
+    prune: bool,
+    /// The plan that whoever asks has seen. A proposal has a base instead.
+    #[serde(skip)]
+    plan_id: Option<String>,
 }
 
 /// What there is to do, or was done.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PolicySetPlan {
     /// Names this plan: what is to be done, and what it is based on.
     plan_id: String,
@@ -98,7 +116,7 @@ pub(crate) struct PolicySetPlan {
 }
 
 /// One difference.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub(crate) enum Step {
     /// A policy that is not there yet.
@@ -127,37 +145,65 @@ pub(crate) async fn show(
 
 /// Bring the policies and rules to what is sent: all of it, in one change, or nothing.
 #[utoipa::path(put, path = "/api/v1/policy-set", tag = "Policies", request_body = PolicySetRequest,
-    responses((status = 200, body = PolicySetPlan), (status = 403, body = ErrorBody), (status = 409, body = ErrorBody),
-        (status = 422, body = ErrorBody)))]
+    responses((status = 200, body = PolicySetPlan), (status = 202, body = ProposalBody),
+        (status = 403, body = ErrorBody), (status = 409, body = ErrorBody), (status = 422, body = ErrorBody)))]
 pub(crate) async fn update(
     permit: Permit<permits::CodexAdminister>,
     State(app): State<App>,
     Json(body): Json<PolicySetRequest>,
-) -> Result<axum::Json<PolicySetPlan>> {
+) -> Result<Written> {
     let policies = checked(body.policies)?;
-    let mut change = permit.change(&app).await?;
-    let ws = change.workspace_id();
-    let present = all(&mut change, ws).await?;
-    let rules = rules_by_name(&mut change, ws, &present).await?;
-    let plan = plan(&present, &policies, &rules, body.rules.as_ref(), body.prune);
-    if let Some(after) = plan.steps.iter().find_map(Step::rules) {
-        check_rules(&mut change, ws, &plan, &present, after).await?;
+    let wanted = WantedSet { policies, rules: body.rules, prune: body.prune, plan_id: body.plan_id };
+    let ws = permit.workspace.id;
+    // Before the change begins: who holds the workspace's lock takes no second connection.
+    let published: HashSet<&str> = permit.workspace.policies.values().map(|policy| &*policy.contents).collect();
+    for (index, policy) in wanted.policies.iter().enumerate() {
+        // What is published already stops nobody anew.
+        if !published.contains(policy.contents.as_str()) {
+            let seen = client_versions::of(&app, ws, &policy.contents).await?;
+            let in_set = |error: Error| error.with_field(format!("policies[{index}].contents"));
+            client_versions::check(&seen, &body.allow_client_versions).map_err(in_set)?;
+        }
     }
     if body.dry_run {
-        check_deletions(&plan, body.rules.as_ref().unwrap_or(&rules))?;
-        return Ok(axum::Json(plan));
+        let (plan, _) = wanted.plan(&mut app.store.read().await?, ws).await?;
+        return Ok(Written::Set(plan));
     }
-    if body.plan_id.as_ref().is_some_and(|id| *id != plan.plan_id) {
-        let message = "what there is to do has changed since it was planned; nothing was written: plan it again";
-        return Err(Error::conflict("plan_stale", message));
+    let change = permit.change(&app).await?;
+    submit(&app, &permit, change, ProposedChange::ApplyPolicySet { policy_set: wanted }, body.note, None).await
+}
+
+impl WantedSet {
+    /// What there is to do, and what is there.
+    async fn plan(&self, tx: &mut Tx, ws: WorkspaceId) -> Result<(PolicySetPlan, Vec<PolicyRow>)> {
+        let present = all(tx, ws).await?;
+        let rules = rules_by_name(tx, ws, &present).await?;
+        let plan = plan(&present, &self.policies, &rules, self.rules.as_ref(), self.prune);
+        if let Some(after) = plan.steps.iter().find_map(Step::rules) {
+            check_rules(tx, ws, &plan, &present, after).await?;
+        }
+        check_deletions(&plan, self.rules.as_ref().unwrap_or(&rules))?;
+        Ok((plan, present))
     }
-    check_deletions(&plan, body.rules.as_ref().unwrap_or(&rules))?;
-    if plan.steps.is_empty() {
-        return Ok(axum::Json(PolicySetPlan { applied: true, ..plan }));
+
+    /// Names what there is to do now: a proposal is stale when that is something else.
+    pub(crate) async fn plan_id(&self, tx: &mut Tx, ws: WorkspaceId) -> Result<String> {
+        Ok(self.plan(tx, ws).await?.0.plan_id)
     }
-    apply(&mut change, &permit, &plan, present).await?;
-    change.commit().await?;
-    Ok(axum::Json(PolicySetPlan { applied: true, ..plan }))
+
+    /// Does it.
+    pub(crate) async fn apply(self, change: &mut Change, by: &By) -> Result<Applied> {
+        let ws = change.workspace_id();
+        let (plan, present) = self.plan(change, ws).await?;
+        if self.plan_id.is_some_and(|id| id != plan.plan_id) {
+            let message = "what there is to do has changed since it was planned; nothing was written: plan it again";
+            return Err(Error::conflict("plan_stale", message));
+        }
+        let is_changed = !plan.steps.is_empty();
+        do_steps(change, by, &plan, present).await?;
+        let plan = Now::Set(PolicySetPlan { applied: true, ..plan });
+        Ok(if is_changed { Applied::changed(plan) } else { Applied::unchanged(plan) })
+    }
 }
 
 impl From<&PolicyRow> for SetPolicy {
@@ -186,12 +232,12 @@ fn checked(policies: Vec<SetPolicy>) -> Result<Vec<SetPolicy>> {
     }
     let mut names = HashSet::new();
     let check = |(index, SetPolicy { name, contents, defaults }): (usize, SetPolicy)| {
-        let fields = check(PolicyFields::new(name, contents, defaults)).map_err(|error| {
+        let draft = check(PolicyDraft { name, contents, defaults }).map_err(|error| {
             let field = error.field().unwrap_or("contents");
             let field = format!("policies[{index}].{field}");
             error.with_field(field)
         })?;
-        let (name, contents, defaults) = fields.into_parts();
+        let PolicyDraft { name, contents, defaults } = draft;
         if !names.insert(name_key(&name)) {
             let message = format!("two policies of the set have the name {name}");
             return Err(Error::invalid(format!("policies[{index}].name"), "duplicate_name", message));
@@ -269,7 +315,7 @@ async fn rules_by_name(tx: &mut Tx, ws: WorkspaceId, present: &[PolicyRow]) -> R
 
 /// Refuses rules that name what will not be there, or that can never match.
 async fn check_rules(
-    change: &mut Change,
+    tx: &mut Tx,
     ws: WorkspaceId,
     plan: &PolicySetPlan,
     present: &[PolicyRow],
@@ -295,7 +341,7 @@ async fn check_rules(
             return Err(unknown(format!("rules.rules[{index}].policy"), &rule.policy));
         }
         let field = format!("rules.rules[{index}].group");
-        let Some(group) = find_group(change, ws, &rule.group).await? else {
+        let Some(group) = find_group(tx, ws, &rule.group).await? else {
             let message = format!("there is no group `{}`: create it, or remove the rule", rule.group);
             return Err(Error::invalid(field, "unknown_group", message));
         };
@@ -335,76 +381,49 @@ async fn find_group(tx: &mut Tx, ws: WorkspaceId, wanted: &str) -> Result<Option
     }
 }
 
-/// Does what is planned.
-async fn apply(change: &mut Change, caller: &Caller, plan: &PolicySetPlan, present: Vec<PolicyRow>) -> Result<()> {
-    let (ws, now) = (change.workspace_id(), change.at());
-    let before_rules = read_rules(change, ws).await?;
+/// Does what is planned, step by step, as each would be done alone.
+async fn do_steps(change: &mut Change, by: &By, plan: &PolicySetPlan, present: Vec<PolicyRow>) -> Result<()> {
+    let ws = change.workspace_id();
     let mut ids: HashMap<String, PolicyId> = present.iter().map(|row| (name_key(&row.name), row.id)).collect();
-    // Rules first let go of what is deleted: the steps stand in this order.
-    for step in &plan.steps {
-        match step {
+    // Rules let go of what is deleted after them: the steps stand in this order.
+    for step in plan.steps.iter().cloned() {
+        let step = match step {
             Step::CreatePolicy { name, contents, defaults } => {
-                let row = PolicyRow {
-                    id: PolicyId::new(now),
-                    name: name.clone(),
-                    version: 1,
-                    contents: contents.clone(),
-                    defaults: defaults.clone(),
-                    created_by: caller.id(),
-                    created_at: now,
-                };
-                policies::insert(change, ws, &row).await?;
-                ids.insert(name_key(name), row.id);
-                change.touch(Touched::Policy(row.id));
-                change.record(EventType::PolicyCreated, target(&row), json!({ "version": 1, "plan_id": plan.plan_id }));
+                ProposedChange::CreatePolicy { policy: PolicyDraft { name, contents, defaults } }
             }
-            Step::UpdatePolicy { id, version, after, .. } => {
-                let before = present.iter().find(|row| row.id == *id).ok_or_else(|| Error::not_found("policy"))?;
-                let row = PolicyRow {
-                    id: *id,
-                    name: after.name.clone(),
-                    version: version + 1,
-                    contents: after.contents.clone(),
-                    defaults: after.defaults.clone(),
-                    created_by: caller.id(),
-                    created_at: now,
-                };
-                policies::update(change, ws, &row).await?;
-                change.touch(Touched::Policy(*id));
-                let changed = changed_fields(before, &row);
-                let details = json!({ "version": row.version, "changed": changed, "plan_id": plan.plan_id });
-                change.record(EventType::PolicyUpdated, target(&row), details);
+            Step::UpdatePolicy { id, after: SetPolicy { name, contents, defaults }, .. } => {
+                ProposedChange::UpdatePolicy { policy_id: id, policy: PolicyDraft { name, contents, defaults } }
             }
+            Step::DeletePolicy { id, .. } => ProposedChange::DeletePolicy { policy_id: id },
             Step::UpdateRules { after, .. } => {
-                let id_of = |name: &str| ids.get(&name_key(name)).copied();
-                let mut rules = Vec::new();
-                for rule in &after.rules {
-                    let group_id = find_group(change, ws, &rule.group).await?;
-                    let (Some(group_id), Some(policy_id)) = (group_id, id_of(&rule.policy)) else {
-                        return Err(Error::conflict(
-                            "plan_stale",
-                            "a group or policy of the rules is gone: plan it again",
-                        ));
-                    };
-                    rules.push(PolicyRule { group_id, policy_id });
-                }
-                let fallback = after.fallback.as_deref().and_then(id_of);
-                policy_rules::replace(change, ws, &rules).await?;
-                workspaces::set_fallback(change, ws, fallback).await?;
-                change.touch(Touched::Workspace);
-                let after: PolicyRulesBody = read_rules(change, ws).await?;
-                let details = json!({ "before": before_rules, "after": after, "plan_id": plan.plan_id });
-                let name = caller.workspace.settings.name.as_str();
-                change.record(EventType::PolicyRulesUpdated, Target::new("workspace", ws, name), details);
+                let policy_rules = with_ids(change, ws, &after, &ids).await?;
+                ProposedChange::UpdatePolicyRules { policy_rules }
             }
-            Step::DeletePolicy { id, version, .. } => {
-                let row = present.iter().find(|row| row.id == *id).ok_or_else(|| Error::not_found("policy"))?;
-                policies::delete(change, ws, *id).await?;
-                change.touch(Touched::Policy(*id));
-                let details = json!({ "version": version, "plan_id": plan.plan_id });
-                change.record(EventType::PolicyDeleted, target(row), details);
-            }
+        };
+        // Each of them may hold others of its kind: boxed, so that the compiler knows its size.
+        let applied = Box::pin(step.apply(change, by)).await?;
+        if let Now::Policy(row) = applied.now {
+            ids.insert(name_key(&row.name), row.id);
         }
     }
     Ok(())
+}
+
+/// The rules by id, as they are kept.
+async fn with_ids(
+    change: &mut Change,
+    ws: WorkspaceId,
+    rules: &SetRules,
+    ids: &HashMap<String, PolicyId>,
+) -> Result<PolicyRulesBody> {
+    let id_of = |name: &str| ids.get(&name_key(name)).copied();
+    let mut found = Vec::new();
+    for rule in &rules.rules {
+        let group_id = find_group(change, ws, &rule.group).await?;
+        let (Some(group_id), Some(policy_id)) = (group_id, id_of(&rule.policy)) else {
+            return Err(Error::conflict("plan_stale", "a group or policy of the rules is gone: plan it again"));
+        };
+        found.push((group_id, policy_id));
+    }
+    Ok(PolicyRulesBody::new(found, rules.fallback.as_deref().and_then(id_of)))
 }

@@ -84,10 +84,11 @@ pub(crate) async fn explain(
     let about = policy.clone();
     let made = tokio::task::spawn_blocking(move || answer::put_together(&all, about.as_ref(), &question));
     let made = made.await.expect("merging texts does not panic");
-    let LookupBody { mut decided_by, considered, .. } = sent.lookup.into();
-    if sent.exception.is_some() {
-        decided_by.kind = "exception";
-    }
+    let member = match &subject {
+        Subject::Member(member, version) => Some((*member, *version)),
+        Subject::Group(_) => None,
+    };
+    let LookupBody { decided_by, considered, .. } = LookupBody::new(workspace, sent.lookup, member, now);
     Ok(Explanation {
         policy,
         delivered: sent.delivered,

@@ -3,11 +3,13 @@
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, json};
+use similar::{ChangeTag, TextDiff};
 
 use super::{policy_folder, print};
 use crate::remote::{Remote, RemoteArgs};
@@ -38,7 +40,7 @@ pub(crate) async fn diff(args: FolderArgs) -> Result<ExitCode> {
 }
 
 /// Plans, asks, and does just that.
-pub(crate) async fn apply(args: FolderArgs, yes: bool) -> Result<ExitCode> {
+pub(crate) async fn apply(args: FolderArgs, yes: bool, note: Option<String>) -> Result<ExitCode> {
     let remote = Remote::with_api_key(&args.remote)?;
     let plan = ask(&remote, &args, json!({ "dry_run": true })).await?;
     if is_empty(&plan) {
@@ -58,13 +60,17 @@ pub(crate) async fn apply(args: FolderArgs, yes: bool) -> Result<ExitCode> {
             bail!("nothing was done");
         }
     }
-    let done = ask(&remote, &args, json!({ "plan_id": plan["plan_id"] })).await?;
-    print(&if args.json {
-        format!("{done:#}\n")
-    } else if yes {
-        format!("{}Done.\n", text(&done))
-    } else {
-        "Done.\n".to_owned()
+    let done = ask(&remote, &args, json!({ "plan_id": plan["plan_id"], "note": note })).await?;
+    if args.json {
+        return print(&format!("{done:#}\n"));
+    }
+    let shown = if yes { text(&plan) } else { String::new() };
+    print(&match done["status"].as_str() {
+        Some("pending") => {
+            let id = done["id"].as_str().unwrap_or_default();
+            format!("{shown}It waits for a second person's approval, as {id}.\n")
+        }
+        _ => format!("{shown}Done.\n"),
     })
 }
 
@@ -132,13 +138,10 @@ fn rules(rules: &Value) -> String {
     text
 }
 
-/// The lines that went and those that came, between those that stay at both ends.
+/// The lines that went and those that came.
 fn lines(before: &str, after: &str) -> String {
-    let (before, after): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
-    let start = before.iter().zip(&after).take_while(|(one, other)| one == other).count();
-    let (old, new) = (&before[start..], &after[start..]);
-    let end = old.iter().rev().zip(new.iter().rev()).take_while(|(one, other)| one == other).count();
-    let mark = |sign: char| move |line: &&str| format!("    {sign} {line}\n");
-    let gone = old[..old.len() - end].iter().map(mark('-'));
-    gone.chain(new[..new.len() - end].iter().map(mark('+'))).collect()
+    // Two long texts that have little in common are told less exactly, and in time.
+    let diff = TextDiff::configure().timeout(Duration::from_secs(1)).diff_lines(before, after);
+    let changed = diff.iter_all_changes().filter(|change| change.tag() != ChangeTag::Equal);
+    changed.map(|change| format!("    {} {}\n", change.tag(), change.value().trim_end_matches('\n'))).collect()
 }

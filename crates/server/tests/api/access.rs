@@ -107,12 +107,15 @@ fn unknown(path: &str) -> String {
             (part, "groups") if part.starts_with('{') => "grp_",
             (part, "roles") if part.starts_with('{') => "role_",
             (part, "policies") if part.starts_with('{') => "pol_",
+            (part, "rollouts") if part.starts_with('{') => "roll_",
+            (part, "policy-proposals") if part.starts_with('{') => "prop_",
             (part, "upstreams") if part.starts_with('{') => "up_",
             (part, "access-tokens") if part.starts_with('{') => "atk_",
             (part, "workload-identities") if part.starts_with('{') => "wid_",
             (part, "connections") if part.starts_with('{') => "conn_",
             (part, "domains") if part.starts_with('{') => "dom_",
             (part, "second-factors" | "totp") if part.starts_with('{') => "mfa_",
+            (part, "device-enrolments") if part.starts_with('{') => "enr_",
             (part, "api-keys") if part.starts_with('{') => "key_",
             (part, "policy-exceptions") if part.starts_with('{') => "exc_",
             (part, before) => {
@@ -138,7 +141,7 @@ async fn other_surfaces(server: &Server) -> String {
     for (path, method) in routes {
         let mut cells = Vec::new();
         for (_, token) in &callers {
-            let path = path.replace("{secret}", "unknown");
+            let path = path.replace("{secret}", "unknown").replace("{token}", "unknown");
             let mut request = server.request(method.parse().unwrap(), &path);
             if let Some(token) = token {
                 request = request.header(AUTHORIZATION, format!("Bearer {token}"));

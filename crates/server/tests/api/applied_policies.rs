@@ -42,6 +42,30 @@ async fn of_version(server: &Server, policy: &str, version: u32) -> Vec<Delivery
 }
 
 #[tokio::test]
+async fn what_the_machines_of_an_enrolment_were_sent_is_counted_as_one_device_of_nobody() {
+    for database in BOTH {
+        let server = Server::start_with(database, PATIENT).await;
+        let policy = server.policy("Strict", STRICT).await;
+        let group = server.group("CI", &[]).await;
+        let rules = json!({ "rules": [{ "group_id": group, "policy_id": policy }], "fallback_policy_id": null });
+        server.put("/api/v1/policy-rules", rules).await.ok();
+        let made = server.post("/api/v1/device-enrolments", json!({ "name": "CI", "group_id": group })).await;
+        let url = format!("{}/codex/config/bundle", made.text("base_url"));
+        let path = url.strip_prefix(server.url()).unwrap();
+        server.send(server.request(Method::GET, path).header("user-agent", CLIENT)).await.ok();
+        written(&server).await;
+        let devices = server.get("/api/v1/applied-policies").await.ok();
+        let [device] = &devices["data"].as_array().unwrap()[..] else { panic!("one device: {devices}") };
+        assert_eq!((&device["device"], &device["member_id"]), (&json!(made.text("id")), &Value::Null));
+        assert_eq!(device["delivered"], json!({ "id": policy, "version": 1 }));
+        // What such a client would make of a policy is asked before it is published, too.
+        let lint = server.post("/api/v1/policies/lint", json!({ "contents": STRICT })).await.ok();
+        assert_eq!(lint["client_versions"][0]["version"], "0.169.0");
+        assert_eq!(lint["client_versions"][0]["members"], 0);
+    }
+}
+
+#[tokio::test]
 async fn what_a_device_was_sent_and_did_is_counted() {
     for database in BOTH {
         let (server, upstream) = (Server::start_with(database, PATIENT).await, Upstream::start().await);

@@ -207,8 +207,10 @@ async fn who_left_neither_gets_one_nor_stands_behind_one() {
         scene.act(&scene.adam, &running, "approve", json!({})).await.ok();
         scene.server.patch(&format!("/api/v1/members/{}", scene.mia_id), json!({ "active": false })).await.ok();
         assert_eq!(status(&scene.act(&scene.adam, &own, "approve", json!({})).await), "409 requester_left");
-        // What its policy leaves behind: nothing.
+        // A policy that somebody has by an exception stays until that is over; the books stay after it.
         let lax = format!("/api/v1/policies/{}", scene.lax);
+        assert_eq!(status(&scene.server.delete(&lax).await), "409 policy_in_use");
+        scene.act(&scene.adam, &running, "end", json!({})).await.ok();
         assert_eq!(scene.server.delete(&lax).await.status, StatusCode::NO_CONTENT);
         let kept = scene.server.get(&format!("{EXCEPTIONS}/{running}")).await.ok();
         assert_eq!(kept["policy"], json!({ "id": scene.lax, "name": null }), "the books stay");

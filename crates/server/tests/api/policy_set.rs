@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use http::StatusCode;
-use provost_testkit::server::{Database, Server};
+use http::{Method, StatusCode};
+use provost_testkit::server::{Database, PASSWORD, Server};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::{BOTH, PATIENT, status};
+use super::{BOTH, PATIENT, stage, status};
 
 const SET: &str = "/api/v1/policy-set";
 const CACHED: &str = "allowed_web_search_modes = [\"cached\"]\n";
@@ -225,4 +225,50 @@ async fn a_developer_asks_for_an_exception_at_the_terminal() {
     let (code, out) = run(&["exception", "deny", &id]).await;
     assert!(code == Some(0) && out.contains("withdrawn"), "{out}");
     assert_eq!(server.get(SET).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn where_a_second_person_is_wanted_a_set_waits_for_them_whole() {
+    for database in BOTH {
+        let server = scene(database).await;
+        let owner = stage::owner(&server).await;
+        let olga = json!({ "email": "olga@acme.example", "password": PASSWORD, "builtin_role": "owner" });
+        server.call(&owner, Method::POST, "/api/v1/members", Some(olga)).await.ok();
+        let olga = server.sign_in("olga@acme.example").await;
+        server.patch("/api/v1/settings", json!({ "policy_approval": true })).await.ok();
+
+        let plan = server.put(SET, with(set(), "dry_run", json!(true))).await.ok();
+        let asked = server.put(SET, with(set(), "note", json!("from git"))).await;
+        assert_eq!((asked.status, asked.text("kind").as_str()), (StatusCode::ACCEPTED, "apply_policy_set"));
+        assert_eq!(server.get("/api/v1/policies").await.ok()["data"], json!([]), "nothing is there yet");
+        let path = |id: &str, act: &str| format!("/api/v1/policy-proposals/{id}/{act}");
+        let id = asked.text("id");
+        assert_eq!(asked.body["change"]["policy_set"]["policies"].as_array().unwrap().len(), 2);
+
+        // What would stop clients is not even proposed.
+        let stops = json!([{ "name": "Stops", "contents": "allowed_sandbox_modes = [\"workspace-write\"]\n" }]);
+        let refused = server.put(SET, with(set(), "policies", stops)).await;
+        assert_eq!(status(&refused), "422 policy_invalid policies[0].contents");
+
+        // The key is its maker's, the first owner's: another one approves.
+        let own = server.call(&owner, Method::POST, &path(&id, "approve"), None).await;
+        assert_eq!(status(&own), "403 approver_is_requester");
+        server.call(&olga, Method::POST, &path(&id, "approve"), None).await.ok();
+        let policies = server.get("/api/v1/policies").await.ok();
+        let notes: Vec<&Value> = policies["data"].as_array().unwrap().iter().map(|policy| &policy["note"]).collect();
+        assert_eq!(notes, [&json!("from git"), &json!("from git")]);
+        assert_eq!(server.get("/api/v1/policy-rules").await.ok()["rules"].as_array().unwrap().len(), 1);
+        assert_eq!(actions(&server.put(SET, set()).await.ok()), [""; 0]);
+
+        // One whose plan has changed meanwhile is stale.
+        let mut later = set();
+        later["policies"][0]["contents"] = json!(LIVE);
+        let asked = server.put(SET, later.clone()).await.text("id");
+        later["policies"][0]["contents"] = json!("allowed_web_search_modes = [\"disabled\"]\n");
+        let other = server.put(SET, later).await.text("id");
+        server.call(&olga, Method::POST, &path(&other, "approve"), None).await.ok();
+        let stale = server.call(&olga, Method::POST, &path(&asked, "approve"), None).await;
+        assert_eq!(status(&stale), "409 proposal_stale");
+        assert_ne!(plan["plan_id"], Value::Null);
+    }
 }

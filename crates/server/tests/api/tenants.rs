@@ -86,6 +86,7 @@ async fn another_workspace_s_ids_are_not_found() {
             format!("groups/{ops}/members"),
             format!("policies/{policy}/versions"),
             format!("policies/{policy}/versions/1"),
+            format!("policies/{policy}/diff"),
             format!("policy-lookup?group_id={ops}"),
             "policy-lookup?email=mia@acme.example".to_owned(),
         ] {

@@ -4,6 +4,7 @@ mod certificates;
 mod client_config;
 mod configuration;
 mod connections;
+mod device_files;
 mod log_lines;
 mod shutdown;
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use provost_model::{AccessToken, AccessTokenId, AllowedIps, MemberId, TokenHash, WorkloadIdentityId, WorkspaceId};
 
+use super::replaced_secrets::Holder;
 use super::{Page, replaced_secrets};
 use crate::Result;
 use crate::db::{Row, Tx};
@@ -101,12 +102,11 @@ pub async fn replace_secret(
     previous_until: Timestamp,
     now: Timestamp,
 ) -> Result<()> {
-    let sql = "SELECT hash FROM access_tokens WHERE workspace_id = $1 AND id = $2";
-    let Some(row) = tx.row(sql, [ws.into(), id.into()]).await? else { return Ok(()) };
-    replaced_secrets::insert(tx, ws, &id.to_string(), &row.hash("hash")?, previous_until, now).await?;
-    let sql = "UPDATE access_tokens SET hash = $3 WHERE workspace_id = $1 AND id = $2";
-    tx.execute(sql, [ws.into(), id.into(), hash.into()]).await?;
-    Ok(())
+    let holder = Holder {
+        hash: "SELECT hash FROM access_tokens WHERE workspace_id = $1 AND id = $2",
+        set_hash: "UPDATE access_tokens SET hash = $3 WHERE workspace_id = $1 AND id = $2",
+    };
+    replaced_secrets::replace(tx, ws, (holder, id.to_string()), hash, previous_until, now).await
 }
 
 /// Revokes a token.
@@ -210,9 +210,7 @@ pub(crate) async fn load_all(tx: &mut Tx, ws: WorkspaceId) -> Result<Vec<(TokenH
         JOIN replaced_secrets r ON r.workspace_id = t.workspace_id AND r.credential_id = t.id
         WHERE t.workspace_id = $1 AND t.revoked_at IS NULL AND r.expires_at = t.previous_expires_at";
     for row in tx.rows(sql, [ws.into()]).await? {
-        let (_, token) = snapshot(&row)?;
-        let expires_at = replaced_secrets::earlier(token.expires_at, row.time("former_end")?);
-        tokens.push((row.hash("former_hash")?, AccessToken { expires_at, ..token }));
+        tokens.push(replaced_secrets::former(&row, snapshot(&row)?.1)?);
     }
     Ok(tokens)
 }
@@ -226,17 +224,7 @@ pub(crate) async fn load(
 ) -> Result<Vec<(TokenHash, Option<AccessToken>)>> {
     let sql = "SELECT * FROM access_tokens WHERE workspace_id = $1 AND id = $2";
     let Some(row) = tx.row(sql, [ws.into(), id.into()]).await? else { return Ok(Vec::new()) };
-    let (hash, token) = snapshot(&row)?;
-    let previous_until = row.opt_time("previous_expires_at")?;
-    let token = row.opt_time("revoked_at")?.is_none().then_some(token);
-    let mut secrets = vec![(hash, token.clone())];
-    for (hash, end) in replaced_secrets::of(tx, ws, &id.to_string()).await? {
-        let token = token.clone().filter(|_| previous_until == Some(end));
-        let until =
-            |token: AccessToken| AccessToken { expires_at: replaced_secrets::earlier(token.expires_at, end), ..token };
-        secrets.push((hash, token.map(until)));
-    }
-    Ok(secrets)
+    replaced_secrets::all(tx, ws, &row, snapshot(&row)?).await
 }
 
 fn snapshot(row: &Row) -> Result<(TokenHash, AccessToken)> {

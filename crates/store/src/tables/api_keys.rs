@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use provost_model::{AllowedIps, ApiKey, ApiKeyId, ApiKeyStatus, MemberId, Scope, TokenHash, WorkspaceId};
 
+use super::replaced_secrets::Holder;
 use super::{Page, replaced_secrets};
 use crate::db::{Arg, Row, Tx};
 use crate::{Error, Result};
@@ -142,12 +143,11 @@ pub async fn replace_secret(
     previous_until: Timestamp,
     now: Timestamp,
 ) -> Result<()> {
-    let sql = "SELECT hash FROM api_keys WHERE workspace_id = $1 AND id = $2";
-    let Some(row) = tx.row(sql, [ws.into(), id.into()]).await? else { return Ok(()) };
-    replaced_secrets::insert(tx, ws, &id.to_string(), &row.hash("hash")?, previous_until, now).await?;
-    let sql = "UPDATE api_keys SET hash = $3 WHERE workspace_id = $1 AND id = $2";
-    tx.execute(sql, [ws.into(), id.into(), hash.into()]).await?;
-    Ok(())
+    let holder = Holder {
+        hash: "SELECT hash FROM api_keys WHERE workspace_id = $1 AND id = $2",
+        set_hash: "UPDATE api_keys SET hash = $3 WHERE workspace_id = $1 AND id = $2",
+    };
+    replaced_secrets::replace(tx, ws, (holder, id.to_string()), hash, previous_until, now).await
 }
 
 /// Revokes a key.
@@ -273,12 +273,7 @@ pub(crate) async fn load_all(tx: &mut Tx, ws: WorkspaceId) -> Result<Vec<(TokenH
         JOIN replaced_secrets r ON r.workspace_id = k.workspace_id AND r.credential_id = k.id
         WHERE k.workspace_id = $1 AND k.revoked_at IS NULL AND r.expires_at = k.previous_expires_at";
     for row in tx.rows(sql, [ws.into()]).await? {
-        let (_, key) = snapshot(&row)?;
-        let end = row.time("former_end")?;
-        keys.push((
-            row.hash("former_hash")?,
-            ApiKey { expires_at: replaced_secrets::earlier(key.expires_at, end), ..key },
-        ));
+        keys.push(replaced_secrets::former(&row, snapshot(&row)?.1)?);
     }
     Ok(keys)
 }
@@ -287,16 +282,7 @@ pub(crate) async fn load_all(tx: &mut Tx, ws: WorkspaceId) -> Result<Vec<(TokenH
 pub(crate) async fn load(tx: &mut Tx, ws: WorkspaceId, id: ApiKeyId) -> Result<Vec<(TokenHash, Option<ApiKey>)>> {
     let sql = "SELECT * FROM api_keys WHERE workspace_id = $1 AND id = $2";
     let Some(row) = tx.row(sql, [ws.into(), id.into()]).await? else { return Ok(Vec::new()) };
-    let (hash, key) = snapshot(&row)?;
-    let previous_until = row.opt_time("previous_expires_at")?;
-    let key = row.opt_time("revoked_at")?.is_none().then_some(key);
-    let mut secrets = vec![(hash, key.clone())];
-    for (hash, end) in replaced_secrets::of(tx, ws, &id.to_string()).await? {
-        let key = key.clone().filter(|_| previous_until == Some(end));
-        secrets
-            .push((hash, key.map(|key| ApiKey { expires_at: replaced_secrets::earlier(key.expires_at, end), ..key })));
-    }
-    Ok(secrets)
+    replaced_secrets::all(tx, ws, &row, snapshot(&row)?).await
 }
 
 fn snapshot(row: &Row) -> Result<(TokenHash, ApiKey)> {

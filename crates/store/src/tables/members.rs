@@ -130,6 +130,12 @@ pub async fn get(tx: &mut Tx, ws: WorkspaceId, id: MemberId) -> Result<Option<Me
     tx.row(sql, [ws.into(), id.into()]).await?.map(|row| read(&row)).transpose()
 }
 
+/// Whether there is such a member, who is not suspended. Asked in a change, it stays true until that commits.
+pub async fn is_active(tx: &mut Tx, ws: WorkspaceId, id: MemberId) -> Result<bool> {
+    let sql = "SELECT active FROM members WHERE workspace_id = $1 AND id = $2";
+    tx.row(sql, [ws.into(), id.into()]).await?.map_or(Ok(false), |row| row.bool("active"))
+}
+
 /// The member with this address, in whichever case and form.
 pub async fn get_by_email(tx: &mut Tx, ws: WorkspaceId, email: &Email) -> Result<Option<MemberRow>> {
     let sql = "SELECT * FROM members WHERE workspace_id = $1 AND email_key = $2";

@@ -8,7 +8,7 @@ use provost_model::{Policy, PolicyId, WorkspaceId, name_key};
 
 use super::{Page, rollouts};
 use crate::Result;
-use crate::db::{Row, Tx};
+use crate::db::{Arg, Row, Tx};
 
 /// A version of a policy as admins see it.
 #[derive(Debug, Clone)]
@@ -27,6 +27,12 @@ pub struct PolicyRow {
     pub created_by: String,
     /// When this version was written.
     pub created_at: Timestamp,
+    /// Why, in its author's words; may be empty.
+    pub note: String,
+    /// Of a version that puts back an earlier one: which.
+    pub restores: Option<i64>,
+    /// The member who agreed to it, where a second person had to.
+    pub approved_by: Option<String>,
 }
 
 /// Adds a policy with its first version.
@@ -43,6 +49,27 @@ pub async fn insert(tx: &mut Tx, ws: WorkspaceId, policy: &PolicyRow) -> Result<
     ];
     tx.execute(sql, args).await?;
     insert_version(tx, policy).await
+}
+
+/// The number that the next version of a policy gets: numbers of versions that were rolled out and called
+/// off are not used again.
+pub async fn next_version(tx: &mut Tx, ws: WorkspaceId, id: PolicyId) -> Result<i64> {
+    let sql = "SELECT COALESCE(MAX(v.version), 0) AS version FROM policies p
+        JOIN policy_versions v ON v.policy_id = p.id WHERE p.workspace_id = $1 AND p.id = $2";
+    Ok(tx.row(sql, [ws.into(), id.into()]).await?.map(|row| row.int("version")).transpose()?.unwrap_or(0) + 1)
+}
+
+/// Adds a version of a policy that is to be rolled out: the current one stays what it is.
+pub async fn insert_candidate(tx: &mut Tx, ws: WorkspaceId, policy: &PolicyRow) -> Result<()> {
+    // None is added where the policy is another workspace's.
+    if get(tx, ws, policy.id).await?.is_some() { insert_version(tx, policy).await } else { Ok(()) }
+}
+
+/// Makes a version that is there the current one.
+pub async fn set_version(tx: &mut Tx, ws: WorkspaceId, id: PolicyId, version: i64, at: Timestamp) -> Result<()> {
+    let sql = "UPDATE policies SET version = $3, updated_at = $4 WHERE workspace_id = $1 AND id = $2";
+    tx.execute(sql, [ws.into(), id.into(), version.into(), at.into()]).await?;
+    Ok(())
 }
 
 /// Adds the next version of a policy and makes it the current one.
@@ -62,8 +89,9 @@ pub async fn update(tx: &mut Tx, ws: WorkspaceId, policy: &PolicyRow) -> Result<
 }
 
 async fn insert_version(tx: &mut Tx, policy: &PolicyRow) -> Result<()> {
-    let sql = "INSERT INTO policy_versions (policy_id, version, name, contents, defaults, created_by, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let sql = "INSERT INTO policy_versions
+            (policy_id, version, name, contents, defaults, created_by, created_at, note, restores, approved_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let args = [
         policy.id.into(),
         policy.version.into(),
@@ -72,6 +100,9 @@ async fn insert_version(tx: &mut Tx, policy: &PolicyRow) -> Result<()> {
         policy.defaults.clone().into(),
         policy.created_by.as_str().into(),
         policy.created_at.into(),
+        policy.note.as_str().into(),
+        Arg::Int(policy.restores),
+        policy.approved_by.clone().into(),
     ];
     tx.execute(sql, args).await?;
     Ok(())
@@ -126,6 +157,41 @@ pub async fn list_versions(
     tx.rows(sql, [ws.into(), id.into(), before.into(), limit.into()]).await?.iter().map(read).collect()
 }
 
+/// Who wrote a version, when and why.
+#[derive(Debug, Clone)]
+pub struct VersionHead {
+    /// Which version.
+    pub version: i64,
+    /// Its author: the id of a member or API key.
+    pub created_by: String,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// Why; may be empty.
+    pub note: String,
+}
+
+/// Which version of a policy is the current one.
+pub async fn version(tx: &mut Tx, ws: WorkspaceId, id: PolicyId) -> Result<Option<i64>> {
+    let sql = "SELECT version FROM policies WHERE workspace_id = $1 AND id = $2";
+    tx.row(sql, [ws.into(), id.into()]).await?.map(|row| row.int("version")).transpose()
+}
+
+/// The newest versions of a policy, newest first, without what they say.
+pub async fn list_heads(tx: &mut Tx, ws: WorkspaceId, id: PolicyId, limit: u32) -> Result<Vec<VersionHead>> {
+    let sql = "SELECT v.version, v.created_by, v.created_at, v.note
+        FROM policies p JOIN policy_versions v ON v.policy_id = p.id
+        WHERE p.workspace_id = $1 AND p.id = $2 ORDER BY v.version DESC LIMIT $3";
+    let head = |row: &Row| {
+        Ok(VersionHead {
+            version: row.int("version")?,
+            created_by: row.text("created_by")?,
+            created_at: row.time("created_at")?,
+            note: row.text("note")?,
+        })
+    };
+    tx.rows(sql, [ws.into(), id.into(), limit.into()]).await?.iter().map(head).collect()
+}
+
 fn read(row: &Row) -> Result<PolicyRow> {
     Ok(PolicyRow {
         id: row.parse("policy_id")?,
@@ -135,6 +201,9 @@ fn read(row: &Row) -> Result<PolicyRow> {
         defaults: row.opt_text("defaults")?,
         created_by: row.text("created_by")?,
         created_at: row.time("created_at")?,
+        note: row.text("note")?,
+        restores: row.opt_int("restores")?,
+        approved_by: row.opt_text("approved_by")?,
     })
 }
 

@@ -7,8 +7,8 @@ use super::Page;
 use crate::Result;
 use crate::db::{Row, Tx};
 
-/// How long one waits for an answer, in days.
-const WAITS_DAYS: i64 = 7;
+/// How long one waits for an answer.
+const WAITS: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// An exception that was asked for, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub struct PolicyExceptionRow {
 impl PolicyExceptionRow {
     /// Until when it can be answered.
     pub fn request_expires_at(&self) -> Timestamp {
-        self.created_at + SignedDuration::from_hours(WAITS_DAYS * 24)
+        self.created_at + WAITS
     }
 }
 
@@ -120,11 +120,18 @@ pub async fn approved_of(tx: &mut Tx, ws: WorkspaceId, member: MemberId) -> Resu
     tx.row(sql, [ws.into(), member.into()]).await?.map(|row| read(&row)).transpose()
 }
 
-/// How many of a member wait for an answer since `since`.
-pub async fn count_pending(tx: &mut Tx, ws: WorkspaceId, member: MemberId, since: Timestamp) -> Result<i64> {
+/// How many of a member wait for an answer, and can still be given one.
+pub async fn count_pending(tx: &mut Tx, ws: WorkspaceId, member: MemberId, now: Timestamp) -> Result<i64> {
     let sql = "SELECT COUNT(*) AS n FROM policy_exceptions
         WHERE workspace_id = $1 AND member_id = $2 AND status = 'pending' AND created_at > $3";
-    tx.row(sql, [ws.into(), member.into(), since.into()]).await?.map_or(Ok(0), |row| row.int("n"))
+    tx.row(sql, [ws.into(), member.into(), (now - WAITS).into()]).await?.map_or(Ok(0), |row| row.int("n"))
+}
+
+/// How many run that give this policy.
+pub async fn count_running(tx: &mut Tx, ws: WorkspaceId, policy: PolicyId, now: Timestamp) -> Result<i64> {
+    let sql = "SELECT COUNT(*) AS n FROM policy_exceptions
+        WHERE workspace_id = $1 AND policy_id = $2 AND status = 'approved' AND expires_at > $3";
+    tx.row(sql, [ws.into(), policy.into(), now.into()]).await?.map_or(Ok(0), |row| row.int("n"))
 }
 
 /// Those whose time is over and that nobody has ended, of every workspace.

@@ -1,12 +1,13 @@
 //! The keys that sign tokens: private halves sealed, public halves published.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::db::Tx;
 
 /// A signing key.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SigningKeyRow {
     /// Its id, as tokens name it.
     pub kid: String,

@@ -93,6 +93,9 @@ pub(crate) fn policy(at: Timestamp, name: &str) -> PolicyRow {
         defaults: Some("model = \"gpt\"\n".to_owned()),
         created_by: MemberId::new(at).to_string(),
         created_at: at,
+        note: "the audit wants it".to_owned(),
+        restores: None,
+        approved_by: None,
     }
 }
 

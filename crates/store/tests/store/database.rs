@@ -73,7 +73,8 @@ impl Database {
     }
 
     pub(crate) async fn open_at(&self, url: &str, clock: Clock) -> Result<Store> {
-        Store::open(Options { database_url: url.to_owned(), connections: 4, sealer: sealer(), clock }).await
+        Store::open(Options { database_url: url.to_owned(), connections: 4, sealer: sealer(), clock, last_good: None })
+            .await
     }
 
     /// Does what no Provost would do: runs any SQL, behind the store's back.

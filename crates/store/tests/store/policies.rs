@@ -1,6 +1,8 @@
+use jiff::SignedDuration;
 use provost_model::{PolicyId, PolicyRule};
 use provost_store::tables::policies::PolicyRow;
-use provost_store::tables::{policies, policy_rules, workspaces};
+use provost_store::tables::policy_deliveries::DeliveryRow;
+use provost_store::tables::{client_versions, policies, policy_deliveries, policy_rules, workspaces};
 use provost_store::{Error, Touched};
 
 use crate::acts::{EVERYTHING, add_group, assert_same, change, commit, policy, workspace};
@@ -22,6 +24,9 @@ fn every_version_of_a_policy_is_kept() {
                 defaults: (version % 2 == 0).then(|| "model = \"gpt\"\n".to_owned()),
                 created_by: "key_x".to_owned(),
                 created_at: writing.at(),
+                note: format!("because of {version} 🦀"),
+                restores: (version == 4).then_some(1),
+                approved_by: (version == 3).then(|| "mem_y".to_owned()),
                 ..first
             };
             match version {
@@ -100,6 +105,47 @@ fn rules_keep_their_order_and_protect_their_policies() {
         assert_eq!(snapshot.policies.keys().copied().collect::<Vec<_>>(), [rows[1].id]);
         let mut tx = store.read().await?;
         assert_same(policies::list_versions(&mut tx, ws, rows[0].id, None, 9).await?, vec![]);
+        Ok(())
+    });
+}
+
+#[test]
+fn the_versions_that_clients_were_seen_with_are_counted_by_member() {
+    on_both(async |database| {
+        let store = database.open().await?;
+        let (ws, other) = (workspace(&store).await?, workspace(&store).await?);
+        let now = store.clock().now();
+        let hours = |hours| now - SignedDuration::from_hours(hours);
+        let row = |ws, device: &str, member: &str, version: &str, at| DeliveryRow {
+            workspace_id: ws,
+            device: device.to_owned(),
+            member_id: member.to_owned(),
+            policy: None,
+            client_version: version.to_owned(),
+            first_at: at,
+            last_at: at,
+            fetches: 1,
+            turns: 0,
+            failed_turns: 0,
+            last_turn_at: None,
+        };
+        let mut tx = store.write().await?;
+        let rows = [
+            row(ws, "laptop", "mia", "0.169.0", hours(2)),
+            row(ws, "desktop", "mia", "0.169.0", hours(1)),
+            row(ws, "phone", "max", "0.169.0", hours(3)),
+            row(ws, "runner", "", "0.130.0", hours(4)),
+            row(ws, "old", "max", "0.98.0", hours(99)),
+            row(ws, "silent", "max", "", hours(1)),
+            row(other, "theirs", "eve", "0.1.0", hours(1)),
+        ];
+        policy_deliveries::add(&mut tx, &rows).await?;
+        tx.commit().await?;
+        let mut tx = store.read().await?;
+        let seen = client_versions::seen_since(&mut tx, ws, hours(5), 9).await?;
+        let seen: Vec<_> = seen.into_iter().map(|row| (row.client_version, row.last_seen_at, row.members)).collect();
+        assert_same(seen, vec![("0.169.0".to_owned(), hours(1), 2), ("0.130.0".to_owned(), hours(4), 0)]);
+        assert_same(client_versions::seen_since(&mut tx, ws, hours(200), 2).await?.len(), 2);
         Ok(())
     });
 }

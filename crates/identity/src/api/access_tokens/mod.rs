@@ -17,8 +17,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::allowed_ips;
-
 /// The longest lifetime that can be asked for, in days.
 pub(crate) const MAX_DAYS: u32 = 3_650;
 
@@ -107,7 +105,7 @@ pub(crate) async fn create(
     caller.require(&app, Permission::CodexAccessTokensCreate)?;
     let Principal::Member(member) = &caller.principal else { unreachable!("a session is a member's") };
     let name = name("name", &body.name, 100)?;
-    let allowed_ips = allowed_ips::parse(&body.allowed_ips)?;
+    let allowed_ips = provost_web::allowed_ips(&body.allowed_ips)?;
     check_lifetime(body.expires_in_days, caller.workspace.settings.access_token_max_days)?;
     let mut change = caller.change(&app).await?;
     let (ws, now) = (change.workspace_id(), change.at());

@@ -16,7 +16,6 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{ApiKeyBody, may_grant, target};
-use crate::api::allowed_ips;
 
 /// How many keys a member who does not manage them may have waiting for a second person.
 const MAX_WAITING: usize = 5;
@@ -63,7 +62,7 @@ pub(crate) async fn create(
 pub(crate) async fn ask(app: &App, caller: &Caller, body: NewApiKey) -> Result<(ApiKeyRow, Secret)> {
     let name = name("name", &body.name, 100)?;
     let reason = optional_text("reason", &body.reason, 500)?;
-    let allowed_ips = allowed_ips::parse(&body.allowed_ips)?;
+    let allowed_ips = provost_web::allowed_ips(&body.allowed_ips)?;
     let scopes: Vec<Scope> = Scope::ALL.into_iter().filter(|scope| body.scopes.contains(scope)).collect();
     if scopes.is_empty() {
         return Err(Error::invalid("scopes", "empty", "a key needs at least one scope"));

@@ -66,11 +66,8 @@ pub(crate) async fn decide(app: &App, caller: &Caller, id: ApiKeyId, decision: D
         finish(change, EventType::ApiKeyDenied, &row).await?;
         return Ok(row.into());
     }
-    if row.known_by.is_empty() || row.known_by.contains(&caller.id()) {
-        caller.record_refusal(app, json!({ "reason": "approver_is_requester", "api_key_id": id }));
-        let message = "whoever asked for a key cannot approve it: ask another member who manages keys";
-        return Err(Error::new(StatusCode::FORBIDDEN, "approver_is_requester", message));
-    }
+    let subject = json!({ "api_key_id": id });
+    caller.require_second_person(app, &mut change, &row.known_by, "a key", subject).await?;
     may_grant(app, caller, &row.scopes)?;
     if somebody_left(&mut change, &row).await? {
         let message = "who asked for this key, or knows the key that it was asked for with, is no longer an active \
@@ -95,7 +92,7 @@ async fn somebody_left(change: &mut Change, row: &ApiKeyRow) -> Result<bool> {
     }
     let asker = row.created_by.iter().filter(|id| !row.known_by.contains(id));
     for id in row.known_by.iter().chain(asker).filter_map(|id| id.parse::<MemberId>().ok()) {
-        if members::get(change, ws, id).await?.is_none_or(|member| !member.active) {
+        if !members::is_active(change, ws, id).await? {
             return Ok(true);
         }
     }

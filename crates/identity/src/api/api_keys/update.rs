@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{ApiKeyBody, may_grant, target};
-use crate::api::allowed_ips;
 use crate::api::settings::differences;
 
 /// A key with the tag of what can be changed of it: its use does not change that.
@@ -75,7 +74,7 @@ pub(crate) async fn update(
         row.name = name("name", text, 100)?;
     }
     if let Some(texts) = &patch.allowed_ips {
-        let wanted = allowed_ips::parse(texts)?;
+        let wanted = provost_web::allowed_ips(texts)?;
         if wanted != row.allowed_ips {
             may_grant(&app, &permit, &row.scopes)?;
         }

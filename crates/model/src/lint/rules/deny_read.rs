@@ -27,7 +27,8 @@ pub(super) fn layer(tree: &Node<'_>, report: &mut Report) {
     }
 }
 
-fn windows(path: &str) -> bool {
+/// Whether a path is one of Windows: `C:\…`, `C:/…` or `\\server\…`.
+pub(super) fn windows(path: &str) -> bool {
     let mut start = path.chars();
     let drive = start.next().is_some_and(|c| c.is_ascii_alphabetic()) && start.next() == Some(':');
     path.starts_with("\\\\") || drive && start.next().is_some_and(|c| matches!(c, '/' | '\\'))

@@ -25,8 +25,22 @@ pub(super) fn check(node: &Node<'_>, key: &str, report: &mut Report) {
             url(node, node.place, &format!("{key}.{name}"));
         }
     }
+    let catalog = node.get("model_catalog_url");
+    if let Some(catalog) = catalog {
+        url(catalog, catalog.place, &key.replace(".gateway_oauth", ".model_catalog_url"));
+    }
     match node.get("base_url") {
-        Some(base) => url(base, base.place, &key.replace(".gateway_oauth", ".base_url")),
+        Some(base) => {
+            url(base, base.place, &key.replace(".gateway_oauth", ".base_url"));
+            if let Some((catalog, there)) = catalog.and_then(|node| Some((node, origin(node.text()?)?)))
+                && base.text().and_then(origin).is_some_and(|here| here != there)
+            {
+                let message = "The gateway's token would be sent to another server. Name one with the scheme, host and \
+                    port of `base_url`, or remove the line to use the gateway's own catalog.";
+                let key = key.replace(".gateway_oauth", ".model_catalog_url");
+                report.error(catalog.place, &key, "bad_url", message);
+            }
+        }
         None => {
             let message = "Gateway sign-in needs the address of the gateway. Add `base_url` to the provider.";
             report.error(gateway.place, key, "missing_field", message);
@@ -104,14 +118,19 @@ fn conflict(node: &Node<'_>, header: &str, key: &str, report: &mut Report) {
     }
 }
 
-/// Why clients do not take an address: they want HTTPS, or HTTP on this machine, without user or fragment.
-fn url_fault(url: &str) -> Option<&'static str> {
-    const INVALID: Option<&str> = Some("it is no URL. Write one like `https://host/path`.");
-    // The client's parser drops tabs and line breaks wherever they stand.
-    let url: String = url.trim().chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect();
-    let Some((scheme, rest)) = url.split_once(':') else { return INVALID };
+/// The parts of an address that say whom it reaches.
+struct Address<'u> {
+    scheme: &'u str,
+    authority: &'u str,
+    host: &'u str,
+    port: Option<&'u str>,
+}
+
+/// None for what is no address.
+fn address(url: &str) -> Option<Address<'_>> {
+    let (scheme, rest) = url.split_once(':')?;
     if scheme.is_empty() || !scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.')) {
-        return INVALID;
+        return None;
     }
     let authority = rest.trim_start_matches(['/', '\\']).split(['/', '\\', '?', '#']).next().unwrap_or_default();
     let host_and_port = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
@@ -120,9 +139,31 @@ fn url_fault(url: &str) -> Option<&'static str> {
         None => host_and_port.split_once(':').map_or((host_and_port, None), |(host, port)| (host, Some(port))),
     };
     let port_ok = port.is_none_or(|port| port.is_empty() || port.parse::<u16>().is_ok());
-    if host.is_empty() || host.contains(|c: char| c.is_whitespace() || "<>^|%".contains(c)) || !port_ok {
-        return INVALID;
-    }
+    let host_ok = !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || "<>^|%".contains(c));
+    (host_ok && port_ok).then_some(Address { scheme, authority, host, port: port.filter(|port| !port.is_empty()) })
+}
+
+/// The client's parser drops tabs and line breaks wherever they stand.
+fn without_breaks(url: &str) -> String {
+    url.trim().chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect()
+}
+
+/// Scheme, host and port of an address.
+fn origin(url: &str) -> Option<(String, String, Option<u16>)> {
+    let url = without_breaks(url);
+    let address = address(&url)?;
+    let scheme = address.scheme.to_ascii_lowercase();
+    let usual = if scheme == "https" { 443 } else { 80 };
+    let port = address.port.map_or(Some(usual), |port| port.parse().ok());
+    Some((scheme, address.host.to_ascii_lowercase(), port))
+}
+
+/// Why clients do not take an address: they want HTTPS, or HTTP on this machine, without user or fragment.
+fn url_fault(url: &str) -> Option<&'static str> {
+    let url = without_breaks(url);
+    let Some(Address { scheme, authority, host, .. }) = address(&url) else {
+        return Some("it is no URL. Write one like `https://host/path`.");
+    };
     let loopback = host.eq_ignore_ascii_case("localhost")
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     let secure = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http") && loopback;

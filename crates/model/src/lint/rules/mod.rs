@@ -6,6 +6,7 @@ mod deny_read;
 mod desktop;
 mod features;
 mod gateway;
+mod glob;
 mod hooks;
 mod integrations;
 mod models;
@@ -14,6 +15,7 @@ mod permissions;
 mod profiles;
 mod providers;
 pub(super) mod sandbox;
+mod start_profile;
 
 use super::document::Node;
 use super::report::Report;

@@ -1,6 +1,7 @@
 //! Managed network rules: one surface, one form of each list, no rule for every host.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use crate::lint::check::quoted_key;
 use crate::lint::document::{Entry, Node, Place, Value};
@@ -47,8 +48,12 @@ fn surface(entry: &Entry<'_>, name: &str, report: &mut Report) {
     let network = &entry.node;
     exclusive(network, name, "domains", &["allowed_domains", "denied_domains"], report);
     exclusive(network, name, "unix_sockets", &["allow_unix_sockets"], report);
-    for rule in rules(network, name) {
+    let rules = rules(network, name);
+    for rule in &rules {
         rule.check(report);
+    }
+    if network.get("managed_allowed_domains_only").and_then(Node::bool) == Some(true) {
+        contradictions(&rules, report);
     }
     advice(network, name, report);
 }
@@ -90,6 +95,20 @@ fn rules<'n>(network: &'n Node<'_>, name: &str) -> Vec<Rule<'n>> {
         }
     }
     rules
+}
+
+/// Where only the policy's hosts count, clients drop a denied host from those allowed, and refuse what is then missing.
+/// They do so only where the two are written in different case.
+fn contradictions(rules: &[Rule<'_>], report: &mut Report) {
+    let denied = rules.iter().filter(|rule| rule.deny).map(|rule| (rule.pattern.to_ascii_lowercase(), rule.pattern));
+    let denied: HashMap<String, &str> = denied.collect();
+    for rule in rules.iter().filter(|rule| !rule.deny) {
+        let deny = denied.get(&rule.pattern.to_ascii_lowercase());
+        if deny.is_some_and(|pattern| *pattern != rule.pattern) {
+            let message = "This host is both allowed and denied, in different case. Remove one of the two.";
+            report.error(rule.place, &rule.key, "duplicate_host", message);
+        }
+    }
 }
 
 impl Rule<'_> {

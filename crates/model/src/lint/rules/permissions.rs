@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::profiles;
+use super::{profiles, start_profile};
 use crate::lint::check::{check_at, quoted_key};
 use crate::lint::document::{Entry, Node};
 use crate::lint::report::Report;
@@ -88,6 +88,7 @@ pub(super) fn policy(merged: &Node<'_>, report: &mut Report) {
     // Clients compile only the profile they start with, and those it builds on.
     if let Some(name) = named {
         profiles::chain(name, merged, report);
+        start_profile::policy(merged, name, report);
     }
 }
 

@@ -12,10 +12,11 @@ use crate::lint::report::Report;
 pub(super) fn chain(start: &str, merged: &Node<'_>, report: &mut Report) {
     let by_name: HashMap<&str, &Entry<'_>> = defined(merged).map(|entry| (entry.key.as_ref(), entry)).collect();
     let mut seen: HashSet<&str> = HashSet::new();
+    let mut said = Said::new();
     let mut next = by_name.get(start).copied();
     while let Some(entry) = next.take() {
         let key = format!("permissions.{}", quoted_key(&entry.key));
-        profile(&entry.node, &key, report);
+        profile(&entry.node, &key, &mut said, report);
         let Some((parent, name)) = entry.node.get("extends").and_then(|node| Some((node, node.text()?))) else {
             return;
         };
@@ -45,8 +46,18 @@ pub(super) fn chain(start: &str, merged: &Node<'_>, report: &mut Report) {
     }
 }
 
-fn profile(profile: &Node<'_>, key: &str, report: &mut Report) {
+/// What a child says hides what its parent says of the same: the kind of thing, and its name.
+type Said<'n> = HashSet<(&'static str, &'n str, &'n str)>;
+
+fn profile<'n>(profile: &'n Node<'_>, key: &str, said: &mut Said<'n>, report: &mut Report) {
     for entry in profile.get("filesystem").map(Node::entries).unwrap_or_default() {
+        let name = entry.key.as_ref();
+        let (word, table) = (("word", name, ""), ("table", name, ""));
+        // Two tables are joined.
+        if said.contains(&word) || !entry.node.is_table() && said.contains(&table) {
+            continue;
+        }
+        said.insert(if entry.node.is_table() { table } else { word });
         if entry.key == "glob_scan_max_depth" {
             if matches!(entry.node.value, Value::Integer(0)) {
                 let message = "`glob_scan_max_depth` must be at least 1.";
@@ -58,11 +69,14 @@ fn profile(profile: &Node<'_>, key: &str, report: &mut Report) {
                 );
             }
         } else {
-            path(entry, &format!("{key}.filesystem.{}", quoted_key(&entry.key)), report);
+            path(entry, &format!("{key}.filesystem.{}", quoted_key(&entry.key)), said, report);
         }
     }
     for entry in profile.at(&["network", "domains"]).map(Node::entries).unwrap_or_default() {
-        if entry.node.text() == Some("deny") && matches_every_host(&entry.key) {
+        if said.insert(("domain", entry.key.as_ref(), ""))
+            && entry.node.text() == Some("deny")
+            && matches_every_host(&entry.key)
+        {
             let message = "A profile cannot deny every host. Leave `enabled` false instead.";
             let key = format!("{key}.network.domains.{}", quoted_key(&entry.key));
             report.error(entry.place, &key, "rule_for_every_host", message);
@@ -71,16 +85,26 @@ fn profile(profile: &Node<'_>, key: &str, report: &mut Report) {
 }
 
 /// A path with its access, or with a table of subpaths.
-fn path(entry: &Entry<'_>, key: &str, report: &mut Report) {
+fn path<'n>(entry: &'n Entry<'_>, key: &str, said: &mut Said<'n>, report: &mut Report) {
     let path = entry.key.as_ref();
     let special = path.starts_with(':');
     for sub in entry.node.entries() {
         let key = format!("{key}.{}", quoted_key(&sub.key));
+        if !said.insert(("sub", path, sub.key.as_ref())) {
+            continue;
+        }
         if matches!(path, ":root" | ":minimal" | ":tmpdir" | ":slash_tmp") && sub.key != "." {
             let message = format!("`{path}` cannot have subpaths. Give the access directly: `\"{path}\" = \"read\"`.");
             report.error(sub.place, &key, "no_subpaths", message);
         } else {
             subpath(sub, &key, report);
+            // Clients escape the path before a pattern, and cannot escape these.
+            let pattern = sub.key != "." && sub.key.contains(['*', '?', '[', ']']);
+            if pattern && !special && path.contains(['*', '?', '[', ']', '{', '}', '\\']) {
+                let message =
+                    "The path above a pattern cannot be a pattern itself. Write the whole pattern as one path.";
+                report.error(sub.place, &key, "nested_pattern", message);
+            }
         }
     }
     if entry.node.is_table() {
@@ -145,6 +169,13 @@ pub(super) fn mitm(profile: &Entry<'_>, report: &mut Report) {
             "unknown_value",
             "The only version is 2. Write `version = 2`.",
         );
+    }
+    for hook in mitm.get("hooks").map(Node::entries).unwrap_or_default() {
+        let key = format!("{key}.hooks.{}", quoted_key(&hook.key));
+        if let Some(action) = hook.node.get("action").filter(|list| list.is_list() && list.items().is_empty()) {
+            let message = "A hook must name an action. Add one, or remove the hook.";
+            report.error(action.place, &format!("{key}.action"), "empty_list", message);
+        }
     }
     for action in mitm.get("actions").map(Node::entries).unwrap_or_default() {
         if action.node.is_table() && action.node.entries().is_empty() {

@@ -73,7 +73,7 @@ static COMMAND: Table = Table::new(&[
 static MCP_TOOL: Table = Table::new(&[
     Field::new("server", Shape::Text, "The MCP server.").required(),
     Field::new("tool", Shape::Text, "Its tool.").required(),
-    Field::new("input", Shape::Map(&Shape::Anything), "The tool's arguments."),
+    Field::new("input", Shape::Map(&Shape::Json), "The tool's arguments."),
     TIMEOUT,
     STATUS,
 ]);

@@ -2,7 +2,7 @@
 
 use super::{Field, Shape, Table, Tagged, Words};
 
-pub(super) const MCP_SERVERS: Shape = Shape::Map(&Shape::Table(&MCP_SERVER));
+pub(in crate::lint) const MCP_SERVERS: Shape = Shape::Map(&Shape::Table(&MCP_SERVER));
 
 static MCP_SERVER: Table = Table::new(&[Field::new(
     "identity",
@@ -58,7 +58,7 @@ static REGEX: Table =
     Table::new(&[Field::new("expression", Shape::Text, "A regular expression for the whole text.").required()])
         .strict();
 
-pub(super) const PLUGINS: Shape = Shape::Map(&Shape::Table(&PLUGIN));
+pub(in crate::lint) const PLUGINS: Shape = Shape::Map(&Shape::Table(&PLUGIN));
 
 static PLUGIN: Table = Table::new(&[Field::new("mcp_servers", MCP_SERVERS, "The MCP servers the plugin may bring.")]);
 

@@ -20,6 +20,7 @@ mod telemetry;
 pub(super) use defaults::DEFAULTS;
 pub(super) use features::{FEATURES, REMOVED_FEATURES};
 pub(super) use hooks::EVENTS;
+pub(super) use integrations::{MCP_SERVERS, PLUGINS};
 pub(super) use models::{GATEWAY, PROVIDERS};
 pub(super) use network::NETWORK;
 pub(crate) use root::ROOT;
@@ -29,6 +30,8 @@ pub(crate) use root::ROOT;
 pub(crate) enum Shape {
     /// Nothing is checked: the client ignores the value, or checks it in a later stage.
     Anything,
+    /// Anything that JSON can say: no infinite numbers.
+    Json,
     Bool,
     Text,
     /// A string that starts with `/` or `~/`.

@@ -59,7 +59,7 @@ pub(super) static APPLICATION: Table = Table::new(&[
 
 static APPLICATION_NETWORK: Table = Table::new(&[
     Field::new("enabled", Shape::Bool, "Restricts the app to the hosts of `domains`."),
-    Field::new("domains", Shape::Map(&ALLOW_DENY), "Exact host names and `allow` or `deny`."),
+    Field::new("domains", Shape::Map(&ALLOW_DENY), "Exact host names and `allow` or `deny`.").defaulted(),
 ])
 .strict();
 

@@ -62,22 +62,49 @@ static MITM: Table = Table::new(&[
 .strict();
 
 static MITM_HOOK: Table = Table::new(&[
-    Field::new("schemes", Shape::Anything, "The schemes of the request."),
-    Field::new("ports", Shape::Anything, "The ports of the request."),
+    Field::new("schemes", TEXTS, "The schemes of the request."),
+    Field::new("ports", Shape::List(&PORT), "The ports of the request."),
     Field::new("host", Shape::Text, "The host of the request.").required(),
     Field::new("methods", TEXTS, "The methods of the request.").required(),
     Field::new("path_prefixes", TEXTS, "What the path begins with.").required(),
-    Field::new("query", Shape::Anything, "Query parameters of the request."),
-    Field::new("headers", Shape::Anything, "Headers of the request."),
+    Field::new("query", Shape::Map(&Shape::Anything), "Query parameters of the request."),
+    Field::new("headers", Shape::Map(&Shape::Anything), "Headers of the request."),
     Field::new("body", Shape::Anything, "The body of the request."),
     Field::new("action", TEXTS, "The actions to take, by name.").required(),
 ])
 .strict();
 
+const PORT: Shape = Shape::Integer(0, u16::MAX as i64);
+
 static MITM_ACTION: Table = Table::new(&[
-    Field::new("body_secret_substitution", Shape::Anything, "Secrets to put into the body."),
-    Field::new("aws_sigv4", Shape::Anything, "Signs the request for AWS."),
+    Field::new("body_secret_substitution", Shape::Table(&SUBSTITUTION), "Secrets to put into the body."),
+    Field::new("aws_sigv4", Shape::Table(&AWS_SIGNATURE), "Signs the request for AWS."),
     Field::new("strip_request_headers", TEXTS, "Headers to remove."),
-    Field::new("inject_request_headers", Shape::Anything, "Headers to add.").secret(),
+    Field::new("inject_request_headers", Shape::List(&Shape::Table(&INJECTED_HEADER)), "Headers to add.").secret(),
 ])
 .strict();
+
+// What is below here clients check further, and no recorded verdict says how.
+
+static INJECTED_HEADER: Table = Table::new(&[]).others(&Shape::Anything);
+
+static SUBSTITUTION: Table = Table::new(&[
+    Field::new("replacements", Shape::List(&Shape::Anything), "What to put for what.").required(),
+    Field::new("port", PORT, "The port of the request."),
+    Field::new("max_body_bytes", Shape::Integer(0, i64::MAX), "The largest body to look at."),
+])
+.strict()
+.keyed();
+
+static AWS_SIGNATURE: Table = Table::new(&[
+    Field::new("placeholder_access_key_id", Shape::Text, "The access key id that stands for the real one.").required(),
+    Field::new("region", Shape::Anything, "The AWS region."),
+    Field::new("service", Shape::Anything, "The AWS service."),
+    Field::new("access_key_id", Shape::Anything, "Where the access key id comes from."),
+    Field::new("secret_access_key", Shape::Anything, "Where the secret access key comes from.").secret(),
+    Field::new("session_token", Shape::Anything, "Where the session token comes from.").secret(),
+    Field::new("port", PORT, "The port of the request."),
+    Field::new("max_body_bytes", Shape::Integer(0, i64::MAX), "The largest body to sign."),
+])
+.strict()
+.keyed();
