@@ -36,6 +36,7 @@ mod rollout_guard;
 pub mod scim;
 mod settings;
 mod spelling;
+pub mod simulate;
 mod telemetry;
 mod upstream;
 mod workspace;

@@ -8,6 +8,7 @@ mod explain;
 mod fetches;
 mod proposals;
 mod rollouts;
+mod simulate;
 mod telemetry;
 
 use std::future::ready;
@@ -28,6 +29,8 @@ pub use crate::rollouts::{look_after_rollouts, watch_rollouts};
 /// The admin API of this room.
 pub fn admin_routes() -> OpenApiRouter<App> {
     use api::*;
+    let turns = axum::Extension(simulate::Simulations::default());
+    let simulations = OpenApiRouter::new().routes(routes!(policy_simulations::simulate)).layer(turns);
     OpenApiRouter::new()
         .routes(routes!(policies::list, policies::create))
         .routes(routes!(policies::show, policies::update, policies::delete))
@@ -60,6 +63,7 @@ pub fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(device_enrolments::rotate))
         .routes(routes!(effective_policy::show))
         .routes(routes!(policy_explain::explain_post))
+        .merge(simulations)
 }
 
 /// What clients fetch (`client-contract.md` §2.1, §2.2, §2.6).
