@@ -31,6 +31,7 @@ mod policy_proposals;
 mod policy_rules;
 mod policy_set;
 mod policy_versions;
+mod policy_simulations;
 mod roles;
 mod rollouts;
 mod sessions;
