@@ -338,7 +338,7 @@ async fn what_cannot_be_simulated_is_refused_and_reads_nothing() {
                 "422 policy_invalid policies[0].contents",
             ),
             (
-                json!({ "policies": [{ "policy": "Strict", "contents": "", "defaults": "model = 1" }] }),
+                json!({ "policies": [{ "policy": "Strict", "contents": "", "defaults": "profile = \"x\"" }] }),
                 "422 policy_invalid policies[0].defaults",
             ),
             (
