@@ -3,6 +3,7 @@
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
 use provost_model::Permission;
 use provost_model::event::{EventType, Target};
 use provost_web::{App, Error, ErrorBody, Json, Permit, Query, Result, nullable, permits, present};
@@ -122,15 +123,21 @@ pub(crate) struct SimulationAnswer {
 /// recorded, since the words of recorded commands are read.
 #[utoipa::path(post, path = "/api/v1/policy-simulations", tag = "Policies", params(SimulationQuery),
     request_body = SimulationRequest,
-    responses((status = 200, body = SimulationAnswer), (status = 403, body = ErrorBody),
+    responses((status = 200, body = SimulationAnswer), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
         (status = 422, body = ErrorBody), (status = 429, body = ErrorBody)))]
 pub(crate) async fn simulate(
     permit: Permit<permits::CodexAdminister>,
     State(app): State<App>,
     Extension(simulations): Extension<Simulations>,
     Query(query): Query<SimulationQuery>,
+    headers: HeaderMap,
     Json(body): Json<SimulationRequest>,
 ) -> Result<Response> {
+    // An answer that is kept is held in memory first, and an export may be larger than that.
+    if query.format.is_some() && headers.contains_key("idempotency-key") {
+        let message = "an export is not kept: send it without `Idempotency-Key`; asking again changes nothing";
+        return Err(Error::bad_request("idempotency_key_not_taken", message));
+    }
     if !(1..=90).contains(&body.days) {
         return Err(Error::invalid("days", "out_of_range", "`days` is between 1 and 90"));
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use utoipa::ToSchema;
 
-use super::{Finding, Simulation, SimulationSummary, run};
+use super::{Finding, Simulation, SimulationSummary, not_read, run};
 
 /// How an export is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
@@ -113,7 +113,12 @@ pub(crate) fn export(
     let (findings, found) = mpsc::channel::<Vec<Finding>>(2);
     let running = tokio::spawn(async move {
         let _turn = turn;
-        run(&app, simulation, findings).await
+        // What finds nothing sends nothing, and would not notice that nobody reads.
+        let reader = findings.clone();
+        tokio::select! {
+            done = run(&app, simulation, findings) => done,
+            () = reader.closed() => Err(not_read()),
+        }
     });
     let head = match format {
         ExportFormat::Jsonl => Bytes::new(),

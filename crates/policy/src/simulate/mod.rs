@@ -212,8 +212,12 @@ impl<'a> Turn<'a> {
         }
         let sent = tokio::time::timeout(STALLED, self.run.findings.send(found)).await;
         let is_taken = sent.is_ok_and(|sent| sent.is_ok());
-        is_taken.then_some(()).ok_or_else(|| Error::bad_request("not_read", "nobody reads the answer any more"))
+        is_taken.then_some(()).ok_or_else(not_read)
     }
+}
+
+fn not_read() -> Error {
+    Error::bad_request("not_read", "nobody reads the answer any more")
 }
 
 /// The versions of clients, of every session that is kept.

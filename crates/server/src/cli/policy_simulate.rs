@@ -1,113 +1,103 @@
-//! `provost policy simulate`: what a draft would have done to what was recorded.
+//! `provost policy simulate`: what a change would have done to what was recorded.
 
-use std::fmt::Write;
+mod output;
+mod text;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
-use clap::Args;
+use anyhow::{Context, Result, bail};
+use clap::{ArgGroup, Args};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use self::output::{List, Output};
 use crate::remote::{Remote, RemoteArgs};
 
-/// A draft.
+const SIMULATIONS: &str = "/api/v1/policy-simulations";
+/// How long an answer may take: a little longer than the server works on it.
+const PATIENCE: Duration = Duration::from_secs(660);
+
+/// The change, and what is to be said of it.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).multiple(true))]
 pub(super) struct SimulateArgs {
-    /// The requirements.toml as it would be; `-` reads standard input.
-    file: PathBuf,
+    /// A requirements.toml as it would be; `-` reads standard input.
+    #[arg(group = "what", requires = "policy")]
+    file: Option<PathBuf>,
     /// The policy that it would replace, by name or id; a name that is not there is a new policy's.
-    #[arg(long, value_name = "NAME")]
-    policy: String,
+    #[arg(long, value_name = "NAME", requires = "file")]
+    policy: Option<String>,
     /// The managed defaults (config.toml) as they would be; left out, they stay.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "file")]
     defaults: Option<PathBuf>,
+    /// The rest of the change, as the API takes it (JSON): `policies`, `rules`, `fallback`, `groups`, `settings`.
+    #[arg(long, value_name = "FILE", group = "what")]
+    change: Option<PathBuf>,
     /// How many days to look back, 1 to 90.
     #[arg(long, default_value_t = 30)]
     days: u32,
-    /// Print JSON.
-    #[arg(long)]
+    /// Write all that would change: `jsonl` or `csv` to standard output, else to this file, whose name ends in one of them.
+    #[arg(long, value_name = "csv|jsonl|FILE")]
+    output: Option<Output>,
+    /// Which list a CSV holds.
+    #[arg(long, value_name = "LIST", default_value = "commands", requires = "output")]
+    list: List,
+    /// Print JSON: the figures, and the first of each list.
+    #[arg(long, conflicts_with = "output")]
     json: bool,
     #[command(flatten)]
     remote: RemoteArgs,
 }
 
-/// Asks the server, and returns what is to be printed.
+/// Asks the server, and prints or writes what it says.
 ///
 /// # Errors
-/// If a file cannot be read, or the server refuses the draft.
-pub(super) async fn simulate(args: SimulateArgs) -> Result<String> {
-    let contents = match args.file.as_os_str() == "-" {
-        true => {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).context("standard input")?;
-            text
-        }
-        false => read(&args.file)?,
-    };
-    let mut draft = json!({ "policy": args.policy, "contents": contents });
-    if let Some(defaults) = &args.defaults {
-        draft["defaults"] = read(defaults)?.into();
-    }
-    let body = json!({ "days": args.days, "policies": [draft] });
+/// If a file cannot be read or written, the server refuses the change, or its answer breaks off.
+pub(super) async fn simulate(args: SimulateArgs) -> Result<ExitCode> {
+    let body = body(&args)?;
     let remote = Remote::with_api_key(&args.remote)?;
-    let answer = remote.call(Method::POST, "/api/v1/policy-simulations", Some(&body)).await?;
-    Ok(if args.json { format!("{answer:#}\n") } else { text(&answer) })
+    if let Some(output) = &args.output {
+        let path = format!("{SIMULATIONS}?{}", output.query(args.list));
+        let request = remote.request(Method::POST, &path, Some(&body)).timeout(PATIENCE);
+        return output.write(remote.open(request).await?).await;
+    }
+    let request = remote.request(Method::POST, SIMULATIONS, Some(&body)).timeout(PATIENCE);
+    let (_, answer) = remote.send(request).await?;
+    super::print(&if args.json { format!("{answer:#}\n") } else { text::text(&answer) })
+}
+
+/// What the API is asked.
+fn body(args: &SimulateArgs) -> Result<Value> {
+    let mut body = json!({});
+    if let Some(change) = &args.change {
+        body = serde_json::from_str(&read(change)?).with_context(|| change.display().to_string())?;
+        if !body.is_object() {
+            bail!("{}: not a JSON object", change.display());
+        }
+    }
+    body["days"] = args.days.into();
+    if let (Some(file), Some(policy)) = (&args.file, &args.policy) {
+        let mut draft = json!({ "policy": policy, "contents": read(file)? });
+        if let Some(defaults) = &args.defaults {
+            draft["defaults"] = read(defaults)?.into();
+        }
+        if body["policies"].is_null() {
+            body["policies"] = json!([]);
+        }
+        let policies = body["policies"].as_array_mut().context("--change: `policies` is a list")?;
+        policies.push(draft);
+    }
+    Ok(body)
 }
 
 fn read(path: &Path) -> Result<String> {
+    if path.as_os_str() == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("standard input")?;
+        return Ok(text);
+    }
     std::fs::read_to_string(path).with_context(|| path.display().to_string())
-}
-
-/// A line of the answer; writing to a string cannot fail.
-fn say(out: &mut String, line: &str) {
-    writeln!(out, "{line}").expect("writing to a string does not fail");
-}
-
-fn text(answer: &Value) -> String {
-    let mut out = String::new();
-    let summary = &answer["summary"];
-    say(&mut out, &format!("Over the last {} days:", summary["days"]));
-    for (list, noun) in [("members", "members"), ("sessions", "sessions"), ("commands", "commands")] {
-        let (changed, total) = (&summary[format!("{list}_changed")], &summary[format!("{list}_total")]);
-        say(&mut out, &format!("  {changed} of {total} {noun} would change"));
-    }
-    for (list, noun) in [("session_transitions", "sessions"), ("command_transitions", "commands")] {
-        for change in summary[list].as_array().into_iter().flatten() {
-            let (before, after) = (word(&change["before"]), word(&change["after"]));
-            say(&mut out, &format!("  {before} -> {after}: {} {noun}", change["count"]));
-        }
-    }
-    for note in summary["notes"].as_array().into_iter().flatten() {
-        say(&mut out, word(note));
-    }
-    for row in answer["members"].as_array().into_iter().flatten() {
-        let side = |side: &str| {
-            let side = &row[side];
-            let policy = side["policy_name"].as_str().unwrap_or("no policy");
-            let access = if side["may_use_codex"] == true { "" } else { " (may not use Codex)" };
-            format!("{policy}{access}, by {}", word(&side["decided_by"]))
-        };
-        say(&mut out, &format!("member {}: {} -> {}", who(row), side("before"), side("after")));
-    }
-    for (list, noun) in [("sessions", "session"), ("commands", "command")] {
-        for row in answer[list].as_array().into_iter().flatten() {
-            let what = match list {
-                "commands" => row["argv"].to_string(),
-                _ => format!("{} {}", word(&row["approval_policy"]), word(&row["sandbox_policy"])),
-            };
-            let (before, after) = (word(&row["before"]), word(&row["after"]));
-            say(&mut out, &format!("{noun} {} of {}: {before} -> {after}: {what}", word(&row["thread_id"]), who(row)));
-        }
-    }
-    // What others wrote must not steer the terminal.
-    out.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
-}
-
-fn who(row: &Value) -> &str {
-    row["email"].as_str().unwrap_or_else(|| word(&row["member_id"]))
-}
-
-fn word(value: &Value) -> &str {
-    value.as_str().unwrap_or("?")
 }
