@@ -1,5 +1,9 @@
 //! What a change would do is what it does.
 
+mod command_line;
+mod exports;
+mod going_away;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,7 +13,6 @@ use provost_store::tables::agent_commands::{self, AgentCommandRow};
 use provost_store::tables::agent_sessions::{self, AgentSessionRow};
 use provost_testkit::server::{As, Server};
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 use super::tenants::second_workspace;
 use super::{BOTH, PATIENT, status};
@@ -284,38 +287,6 @@ async fn it_looks_back_so_many_days_says_what_it_cannot_know_and_leaves_a_trace(
 }
 
 #[tokio::test]
-async fn everything_is_exported_line_by_line() {
-    for database in BOTH {
-        let house = house(database).await;
-        let server = &house.server;
-        let body = json!({ "policies": [{ "policy": "Strict", "contents": STRICTER }, { "policy": "Loose", "contents": "" }] });
-        let answer = house.simulate(&body).await;
-        let export = async |query: &str| {
-            let answer = server.post(&format!("{SIMULATIONS}?{query}"), body.clone()).await;
-            let kind = answer.headers["content-type"].to_str().unwrap().to_owned();
-            (kind, answer.body.as_str().map_or_else(|| answer.body.to_string(), str::to_owned))
-        };
-        let (kind, text) = export("format=jsonl").await;
-        assert_eq!(kind, "application/x-ndjson");
-        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let of = |kind: &str| lines.iter().filter(|line| line["kind"] == kind).count() as u64;
-        let summary = &answer["summary"];
-        assert_eq!(of("member"), summary["members_changed"].as_u64().unwrap());
-        assert_eq!(of("session"), summary["sessions_changed"].as_u64().unwrap());
-        assert_eq!(of("command"), summary["commands_changed"].as_u64().unwrap());
-        assert_eq!(lines.last().unwrap()["kind"], "summary");
-        assert_eq!(lines.last().unwrap()["commands_changed"], summary["commands_changed"]);
-        for list in ["members", "sessions", "commands"] {
-            let (kind, text) = export(&format!("format=csv&list={list}")).await;
-            assert_eq!(kind, "text/csv; charset=utf-8");
-            let changed = summary[format!("{list}_changed")].as_u64().unwrap();
-            assert_eq!(text.lines().count() as u64, 1 + changed, "{text}");
-            assert!(text.lines().next().unwrap().contains("member_id"), "{text}");
-        }
-    }
-}
-
-#[tokio::test]
 async fn what_cannot_be_simulated_is_refused_and_reads_nothing() {
     for database in BOTH {
         let house = house(database).await;
@@ -359,6 +330,11 @@ async fn what_cannot_be_simulated_is_refused_and_reads_nothing() {
         }
         let answer = server.post(&format!("{SIMULATIONS}?format=csv"), json!({ "fallback": null })).await;
         assert_eq!(status(&answer), "422 missing list");
+        let path = format!("{SIMULATIONS}?format=jsonl");
+        let request =
+            server.request(http::Method::POST, &path).bearer_auth(&server.api_key).json(&json!({ "fallback": null }));
+        let answer = server.send(request.header("idempotency-key", "again")).await;
+        assert_eq!(status(&answer), "400 idempotency_key_not_taken");
         assert_eq!(server.events("policy.simulated").await.len(), 0);
 
         // Nobody else's policies, groups, members or facts.
@@ -381,37 +357,4 @@ async fn what_cannot_be_simulated_is_refused_and_reads_nothing() {
         let mia = server.sign_in("mia@acme.example").await;
         assert!(status(&ask(&mia, json!({ "fallback": null })).await).starts_with("403"));
     }
-}
-
-#[tokio::test]
-async fn the_command_line_simulates_a_file() {
-    let house = house(BOTH[0]).await;
-    let server = &house.server;
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("strict.toml");
-    std::fs::write(&file, STRICTER).unwrap();
-    let As::Key(secret) = server.admin() else { panic!("the admin calls with a key") };
-    let run = async |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_provost"))
-            .args(["policy", "simulate"])
-            .arg(&file)
-            .args(arguments)
-            .env("PROVOST_URL", server.url())
-            .env("PROVOST_API_KEY", &secret)
-            .env("PROVOST_CA_CERTIFICATE", server.ca_certificate())
-            .output();
-        let output = output.await.unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.success(), text(&output.stdout), text(&output.stderr))
-    };
-    let (done, text, error) = run(&["--policy", "Strict", "--days", "7"]).await;
-    assert!(done, "{error}");
-    assert!(text.contains("Over the last 7 days:") && text.contains("prompt -> forbidden: 1 commands"), "{text}");
-    assert!(text.contains("member mia@acme.example: Strict, by rule -> Strict, by rule"), "{text}");
-    let (done, text, error) = run(&["--policy", "Strict", "--json"]).await;
-    assert!(done, "{error}");
-    assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["summary"]["days"], 30);
-    std::fs::write(&file, "allowed_sandbox_modes = 1").unwrap();
-    let (done, _, error) = run(&["--policy", "Strict"]).await;
-    assert!(!done && error.contains("policies[0].contents: clients would refuse"), "{error}");
 }
