@@ -73,21 +73,28 @@ impl Proposal {
 
 impl Draft {
     /// Publishing what is there already changes nothing; publishing anything else reaches everybody, so that a rollout
-    /// of the policy is over.
+    /// of the policy is over. Publishing what is being rolled out is how that rollout is finished.
     fn apply(&self, after: &mut Workspace) {
         let present = after.policies.get(&self.id);
-        let same = present.is_some_and(|policy| {
-            policy.rollout.is_none()
-                && *policy.name == *self.name
-                && *policy.contents == *self.contents
-                && policy.defaults.as_deref() == self.defaults.as_deref()
-        });
-        if same {
+        let rollout = present.and_then(|policy| policy.rollout.as_ref());
+        if rollout.is_none() && present.is_some_and(|policy| self.is(policy)) {
             return;
         }
-        let version = present.map_or(0, |policy| policy.version) + 1;
-        let policy = Policy::new(self.id, &self.name, version, &self.contents, self.defaults.as_deref());
-        after.policies.insert(self.id, Arc::new(policy));
+        let candidate = rollout.map(|rollout| &rollout.candidate);
+        let policy = match candidate.filter(|candidate| self.is(candidate)) {
+            Some(candidate) => Arc::clone(candidate),
+            None => {
+                let version = candidate.or(present).map_or(0, |policy| policy.version) + 1;
+                Arc::new(Policy::new(self.id, &self.name, version, &self.contents, self.defaults.as_deref()))
+            }
+        };
+        after.policies.insert(self.id, policy);
+    }
+
+    fn is(&self, policy: &Policy) -> bool {
+        *policy.name == *self.name
+            && *policy.contents == *self.contents
+            && policy.defaults.as_deref() == self.defaults.as_deref()
     }
 }
 

@@ -233,6 +233,7 @@ fn publishing_reaches_those_whom_a_rollout_did_not() {
         groups: [ids.groups[2]].into(),
         min_client_version: None,
         max_client_version: None,
+        holders: None,
     };
     let policy = Policy { rollout: Some(Arc::new(rollout)), ..Policy::clone(present) };
     before.policies.insert(policy.id, Arc::new(policy));
@@ -240,6 +241,11 @@ fn publishing_reaches_those_whom_a_rollout_did_not() {
     let after = Proposal { policies: vec![draft], ..Proposal::default() }.apply(&before);
     let change = member_change(&before, &after, ids.members[0], None, at(9)).expect("it reaches them");
     assert_eq!(change.after.policy.expect("a policy").version, 2);
+    // Another text is a version after the one that was on its way.
+    let draft = Draft { id: ids.policies[1], name: "p1".to_owned(), contents: TEXTS[0].to_owned(), defaults: None };
+    let after = Proposal { policies: vec![draft], ..Proposal::default() }.apply(&before);
+    let change = member_change(&before, &after, ids.members[0], None, at(9)).expect("it reaches them");
+    assert_eq!(change.after.policy.expect("a policy").version, 3);
 }
 
 #[test]
