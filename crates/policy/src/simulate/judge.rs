@@ -34,6 +34,9 @@ pub(super) struct Versions {
     pub(super) of_members: HashMap<MemberId, Vec<ClientVersion>>,
 }
 
+/// What members on clients of these versions go by, before and after; none if they are gone.
+type Sights = HashMap<(MemberId, Option<ClientVersion>), Option<(Sight, Sight)>>;
+
 /// What some of the facts come to.
 #[derive(Default)]
 pub(super) struct Counts {
@@ -133,7 +136,7 @@ impl Judge {
     /// If words cannot be opened: a figure that leaves some out would not be exact.
     pub(super) fn commands(&self, commands: &[SealedCommandRow], room: usize) -> Result<(Counts, Vec<Finding>)> {
         let (mut counts, mut found) = (Counts::default(), Vec::new());
-        let mut sights: HashMap<(MemberId, Option<ClientVersion>), Option<(Sight, Sight)>> = HashMap::new();
+        let mut sights = Sights::new();
         let mut alike: HashMap<(usize, usize), bool> = HashMap::new();
         for command in commands {
             counts.total += 1;

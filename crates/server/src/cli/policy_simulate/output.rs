@@ -62,7 +62,7 @@ impl Output {
         let mut partial = path.clone().into_os_string();
         partial.push(".partial");
         let partial = PathBuf::from(partial);
-        let written = self.into_file(&mut answer, &partial, path).await;
+        let written = self.write_file(&mut answer, &partial, path).await;
         if written.is_err() {
             // The error that is told is the first one.
             let _ = fs::remove_file(&partial);
@@ -71,7 +71,7 @@ impl Output {
         super::super::print(&format!("Written to {}.\n", path.display()))
     }
 
-    async fn into_file(&self, answer: &mut Response, partial: &Path, path: &Path) -> Result<()> {
+    async fn write_file(&self, answer: &mut Response, partial: &Path, path: &Path) -> Result<()> {
         let place = || partial.display().to_string();
         // Left behind by a run that was killed.
         if let Err(error) = fs::remove_file(partial)
