@@ -37,7 +37,7 @@ pub mod scim;
 mod settings;
 pub mod simulate;
 mod spelling;
-mod telemetry;
+pub mod telemetry;
 mod upstream;
 mod workspace;
 

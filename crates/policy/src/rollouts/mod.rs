@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
+use crate::proposals::By;
+
 pub use self::watch::{look_after_rollouts, watch_rollouts};
 
 /// How the clients of both versions do since the rollout began.
@@ -38,7 +40,7 @@ pub(crate) async fn figures(tx: &mut Tx, ws: WorkspaceId, row: &RolloutRow, now:
 }
 
 /// Ends a rollout that is under way, and records it with how both arms stood.
-pub(crate) async fn end(change: &mut Change, mut row: RolloutRow, to: RolloutStatus) -> Result<RolloutRow> {
+pub(crate) async fn end(change: &mut Change, mut row: RolloutRow, to: RolloutStatus, by: &By) -> Result<RolloutRow> {
     let (ws, now) = (change.workspace_id(), change.at());
     let figures = json!(figures(change, ws, &row, now).await?);
     let target = target(change, &row).await?;
@@ -59,7 +61,7 @@ pub(crate) async fn end(change: &mut Change, mut row: RolloutRow, to: RolloutSta
         RolloutStatus::Cancelled => EventType::RolloutCancelled,
         _ => EventType::RolloutFinished,
     };
-    change.record(event, target, details);
+    change.record(event, target, by.details(details));
     if to == RolloutStatus::Finished {
         publish(change, &row).await?;
     }
