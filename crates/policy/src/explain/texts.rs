@@ -13,9 +13,6 @@ use super::ExplainedNotRead;
 /// The most files of a Team Config in one question.
 const MAX_FILES: usize = 200;
 
-/// The most files of rules in one question: each is evaluated in a process of its own.
-const MAX_RULES_FILES: usize = 20;
-
 /// The configuration of a Team Config, by its path in the repository.
 const TEAM_CONFIG: &str = ".codex/config.toml";
 
@@ -40,14 +37,7 @@ impl Text {
 #[derive(Default)]
 pub(crate) struct Texts {
     pub(crate) texts: Vec<Text>,
-    pub(crate) rules: Vec<RulesText>,
     pub(crate) not_read: Vec<ExplainedNotRead>,
-}
-
-/// A `.rules` file of a repository.
-pub(crate) struct RulesText {
-    pub(crate) path: String,
-    pub(crate) contents: String,
 }
 
 impl Texts {
@@ -61,7 +51,8 @@ impl Texts {
 
     /// Adds the files of a repository's Team Config, by their paths.
     ///
-    /// What is neither a layer nor rules is said rather than passed over.
+    /// What is not a layer is said rather than passed over: the rules of `.rules` files are Starlark, which is not read
+    /// here, so a command that they decide is answered without them.
     pub(crate) fn team_config(&mut self, files: BTreeMap<String, String>) -> Result<()> {
         if files.len() > MAX_FILES {
             let message =
@@ -74,15 +65,12 @@ impl Texts {
             if path == TEAM_CONFIG || path == "config.toml" {
                 self.file(LayerKind::TeamConfig, "team_config", TEAM_CONFIG, Some(contents))?;
             } else if path.ends_with(".rules") {
-                self.rules.push(RulesText { path, contents });
+                let why = "The rules of this file are not read yet: the answer about a command leaves them out.";
+                self.not_read.push(ExplainedNotRead { path, why });
             } else {
                 let why = "Only `.codex/config.toml` says where a session starts.";
                 self.not_read.push(ExplainedNotRead { path, why });
             }
-        }
-        if self.rules.len() > MAX_RULES_FILES {
-            let message = format!("at most {MAX_RULES_FILES} files of rules are evaluated at once: send fewer");
-            return Err(Error::invalid("team_config", "too_many", message));
         }
         Ok(())
     }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{ArgGroup, Args};
-use provost_policy::team_config::files;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
@@ -36,8 +35,8 @@ pub(super) struct ExplainArgs {
     /// The developer's own config.toml.
     #[arg(long, value_name = "FILE")]
     user_config: Option<PathBuf>,
-    /// The root of a repository, whose .codex counts with its rules; or its .codex/config.toml alone.
-    #[arg(long, value_name = "PATH")]
+    /// The .codex/config.toml of a repository.
+    #[arg(long, value_name = "FILE")]
     team_config: Option<PathBuf>,
     /// The name of the device, which remote_sandbox_config goes by.
     #[arg(long)]
@@ -50,20 +49,6 @@ pub(super) struct ExplainArgs {
     json: bool,
     #[command(flatten)]
     remote: RemoteArgs,
-}
-
-/// The files of a repository that an answer goes by: its configuration and its rules.
-fn team_config(path: &Path) -> Result<Value> {
-    if !path.is_dir() {
-        return Ok(json!({ ".codex/config.toml": read(Some(path))? }));
-    }
-    let files = files::of_folder(path).files.into_iter();
-    let counted = files.filter(|(path, _)| path == ".codex/config.toml" || path.ends_with(".rules"));
-    let texts = counted.map(|(path, bytes)| {
-        let text = String::from_utf8(bytes).with_context(|| format!("{path} is not UTF-8"))?;
-        Ok((path, Value::from(text)))
-    });
-    Ok(Value::Object(texts.collect::<Result<_>>()?))
 }
 
 /// Asks the server, and returns what is to be printed.
@@ -84,8 +69,8 @@ pub(super) async fn explain(args: ExplainArgs) -> Result<String> {
         ("user_config", read(args.user_config.as_deref())?),
     ];
     body.extend(texts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), Value::from(text?)))));
-    if let Some(files) = args.team_config.as_deref().map(team_config).transpose()? {
-        body.insert("team_config".to_owned(), files);
+    if let Some(text) = read(args.team_config.as_deref())? {
+        body.insert("team_config".to_owned(), json!({ ".codex/config.toml": text }));
     }
     let answer = Remote::with_api_key(&args.remote)?
         .call(Method::POST, "/api/v1/policy-explain", Some(&Value::Object(body)))
