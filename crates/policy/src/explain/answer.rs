@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Question, Text};
+use super::{Question, RulesText, Text, repository_rules};
 use crate::api::policy_lookup::{LookupConsidered, LookupDecidedBy};
 
 /// What binds somebody, and why.
@@ -137,7 +137,7 @@ pub(crate) struct ExplainedUnreadable {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ExplainedNotRead {
     pub(crate) path: String,
-    pub(crate) why: &'static str,
+    pub(crate) why: String,
 }
 
 /// What becomes of a command.
@@ -182,14 +182,20 @@ pub(crate) struct Made {
     pub(crate) keys: Vec<ExplainedKey>,
     pub(crate) ignored: Vec<ExplainedIgnored>,
     pub(crate) unreadable: Vec<ExplainedUnreadable>,
+    pub(crate) not_read: Vec<ExplainedNotRead>,
     pub(crate) command: Option<ExplainedCommand>,
 }
 
 /// Merges the texts and answers the question about them.
-pub(crate) fn put_together(texts: &[Text], policy: Option<&ExplainedPolicy>, question: &Question) -> Made {
+pub(crate) fn put_together(
+    texts: &[Text],
+    files: &[RulesText],
+    policy: Option<&ExplainedPolicy>,
+    question: &Question,
+) -> Made {
     let layers: Vec<_> = texts.iter().map(|text| Layer { kind: text.kind, contents: &text.contents }).collect();
     let Effective { requirements, config, ignored, unreadable } = effective(&layers, question.hostname.as_deref());
-    let names = Names { texts, policy };
+    let names = Names { texts, files, policy };
     let asked = |key: &Key| question.key.as_deref().is_none_or(|asked| is_or_below(&key.key, asked));
     let requirements = requirements.into_iter().filter(asked).map(|key| names.key(key, "requirement"));
     let config = config.into_iter().filter(asked).map(|key| names.key(key, "config"));
@@ -207,6 +213,7 @@ pub(crate) fn put_together(texts: &[Text], policy: Option<&ExplainedPolicy>, que
             message: problem.message,
         })
         .collect();
+    let mut not_read = Vec::new();
     let command = question.command.as_ref().map(|argv| {
         let mut rules = Vec::new();
         for (index, text) in texts.iter().enumerate().filter(|(_, text)| text.kind.requires()) {
@@ -218,9 +225,16 @@ pub(crate) fn put_together(texts: &[Text], policy: Option<&ExplainedPolicy>, que
                 }
             }
         }
-        names.command(&RuleSet::new(rules), argv)
+        let repository = repository_rules::read(files, texts.len());
+        not_read = repository.not_read;
+        rules.extend(repository.rules);
+        let mut rules = RuleSet::new(rules);
+        for executable in repository.executables {
+            rules = rules.with_host_executable(&executable.name, executable.paths);
+        }
+        names.command(&rules, argv)
     });
-    Made { keys: requirements.chain(config).collect(), ignored: ignored.collect(), unreadable, command }
+    Made { keys: requirements.chain(config).collect(), ignored: ignored.collect(), unreadable, not_read, command }
 }
 
 fn is_or_below(key: &str, asked: &str) -> bool {
@@ -230,11 +244,17 @@ fn is_or_below(key: &str, asked: &str) -> bool {
 /// Says where things stand.
 struct Names<'a> {
     texts: &'a [Text],
+    /// They follow the texts.
+    files: &'a [RulesText],
     policy: Option<&'a ExplainedPolicy>,
 }
 
 impl Names<'_> {
     fn layer(&self, index: usize) -> ExplainedLayer {
+        let file = index.checked_sub(self.texts.len()).and_then(|index| self.files.get(index));
+        if let Some(file) = file {
+            return ExplainedLayer { kind: "team_config", name: Some(file.path.clone()), policy: None };
+        }
         let text = self.texts.get(index);
         let policy = text.filter(|text| text.of_policy).and(self.policy);
         let policy = policy.map(|policy| ExplainedLayerPolicy {

@@ -2,10 +2,11 @@
 //! and what becomes of a command.
 
 mod answer;
+mod repository_rules;
 mod texts;
 
 pub(crate) use answer::{ExplainedException, ExplainedNotRead, ExplainedPolicy, Explanation};
-pub(crate) use texts::{Text, Texts};
+pub(crate) use texts::{RulesText, Text, Texts};
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use provost_store::tables::policies;
 use provost_web::{App, Result};
 
 use crate::api::policy_lookup::LookupBody;
+use crate::team_config::AT_A_TIME;
 
 /// The first version of a client that takes managed defaults (`client-contract.md` §2.1).
 const DEFAULTS_SINCE: ClientVersion = ClientVersion { major: 0, minor: 137, patch: 0 };
@@ -78,12 +80,18 @@ pub(crate) async fn explain(
             all.push(Text::of_policy(LayerKind::CloudDefaults, policy, Arc::clone(defaults)));
         }
     }
-    let Texts { texts, not_read } = texts;
+    let Texts { texts, rules, mut not_read } = texts;
     all.extend(texts);
+    // Rules are evaluated only for a command; that may take seconds.
+    let _turn = match question.command.is_some() && !rules.is_empty() {
+        true => Some(AT_A_TIME.acquire().await.expect("nobody closes it")),
+        false => None,
+    };
     // A pasted text may be a megabyte: not on a thread that serves others.
     let about = policy.clone();
-    let made = tokio::task::spawn_blocking(move || answer::put_together(&all, about.as_ref(), &question));
-    let made = made.await.expect("merging texts does not panic");
+    let made = move || answer::put_together(&all, &rules, about.as_ref(), &question);
+    let made = tokio::task::spawn_blocking(made).await.expect("merging texts does not panic");
+    not_read.extend(made.not_read);
     let member = match &subject {
         Subject::Member(member, version) => Some((*member, *version)),
         Subject::Group(_) => None,

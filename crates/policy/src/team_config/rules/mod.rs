@@ -17,10 +17,10 @@ use provost_model::lint::{Problem, Severity};
 use serde::{Deserialize, Serialize};
 
 /// The longest `.rules` file, in bytes.
-pub const MAX_RULES_BYTES: usize = 256 << 10;
+pub const MAX_RULES_BYTES: usize = 1 << 20;
 
 /// The most rules of one file.
-pub const MAX_RULES: usize = 5_000;
+pub const MAX_RULES: usize = 10_000;
 
 /// What a `.rules` file says.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
