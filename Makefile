@@ -29,8 +29,8 @@ conformance: tools clients ## Hold the policy linter against the real client (SE
 
 bench: tools ## Run the benchmarks; each prints ratios against a baseline of the same run
 	cargo build --release --locked --package provost-benches
-	for bench in bundle decision start relay; do target/release/$$bench || exit 1; done
-	for bench in scim revocation storm; do $(WITH_POSTGRES) target/release/$$bench || exit 1; done
+	for bench in bundle decision explain start relay simulate; do target/release/$$bench || exit 1; done
+	for bench in scim revocation storm publish; do $(WITH_POSTGRES) target/release/$$bench || exit 1; done
 
 fuzz: ## Fuzz what reads strangers' bytes, a minute each (needs nightly Rust and cargo-fuzz)
 	for target in filter path_and_patch; do cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done

@@ -5,18 +5,19 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use provost_model::event::{Actor, EventType, Origin};
 use provost_model::{
-    BuiltinRole, Clock, Email, GrantId, GroupId, GroupSource, MemberId, Permission, PolicyId, PolicyRule, RoleId,
-    WorkspaceId,
+    ApiKeyId, BuiltinRole, Clock, Email, GrantId, GroupId, GroupSource, MemberId, Permission, PolicyId, PolicyRule,
+    RoleId, Scope, WorkspaceId,
 };
 use provost_server::config::{Config, ServeArgs};
 use provost_server::node::open_store;
-use provost_store::Touched;
+use provost_store::tables::api_keys::{self, ApiKeyRow};
 use provost_store::tables::groups::GroupRow;
 use provost_store::tables::members::MemberRow;
 use provost_store::tables::policies::PolicyRow;
 use provost_store::tables::roles::RoleRow;
 use provost_store::tables::{groups, members, policies, policy_rules, roles, workspaces};
-use provost_web::{AccessClaims, Keys};
+use provost_store::{Store, Touched};
+use provost_web::{AccessClaims, Keys, Secret};
 use serde_json::json;
 
 /// How large.
@@ -135,6 +136,23 @@ pub async fn populate_in(config: &Config, size: Size, tokens: usize) -> Result<V
     let tokens = chosen.map(|id| Ok((*id, token(&keys, ws, *id, now)?))).collect();
     store.close(std::time::Duration::from_secs(10)).await;
     tokens
+}
+
+/// Adds a key that may do everything: its secret.
+pub async fn admin_key(store: &Store) -> Result<String> {
+    let ws = *store.world().workspaces.keys().next().context("a workspace")?;
+    let mut change = store.change(ws, Actor::system(), Origin::default()).await?;
+    let secret = Secret::new("pk-");
+    let key = ApiKeyRow {
+        last4: "last".to_owned(),
+        scopes: Scope::ALL.to_vec(),
+        ..ApiKeyRow::new(ApiKeyId::new(change.at()), "bench", change.at())
+    };
+    api_keys::insert(&mut change, ws, &key, &secret.hash).await?;
+    change.touch(Touched::ApiKey(key.id));
+    change.record(EventType::ApiKeyCreated, None, json!({}));
+    change.commit().await?;
+    Ok(secret.text)
 }
 
 fn token(keys: &Keys, workspace_id: WorkspaceId, member_id: MemberId, now: jiff::Timestamp) -> Result<String> {

@@ -121,6 +121,8 @@ catalogue! {
     DeviceEnrolmentRevoked = "device_enrolment.revoked";
     /// A session ran looser than the policy that its client had been sent.
     PolicyContradicted = "policy.contradicted";
+    /// A change of policies was simulated, which reads recorded commands; details hold what was asked.
+    PolicySimulated = "policy.simulated";
     /// A client fetched its policy; details hold policy, version and client.
     PolicyFetched = "policy.fetched";
     /// An upstream was added.

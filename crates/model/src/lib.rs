@@ -35,6 +35,7 @@ mod rollout;
 mod rollout_guard;
 pub mod scim;
 mod settings;
+pub mod simulate;
 mod spelling;
 mod telemetry;
 mod upstream;

@@ -176,17 +176,26 @@ impl Workspace {
 
     /// The policy that binds somebody who is in these groups (sorted) and no others.
     pub(crate) fn policy_in(&self, groups: &[GroupId]) -> Option<&Arc<Policy>> {
-        let PolicyRules { rules, fallback, first_of } = &self.policy_rules;
-        let first = groups.iter().filter_map(|group| first_of.get(group)).min();
-        let matched = match first.map(|position| &rules[*position]) {
+        let rule = self.rule_in(groups).map(|position| &self.policy_rules.rules[position]);
+        let policy_id = rule.map(|rule| rule.policy_id).or(self.policy_rules.fallback)?;
+        self.policies.get(&policy_id)
+    }
+
+    /// The position of the rule that decides over a member; none if no rule does.
+    pub fn rule_for(&self, member: &Member) -> Option<usize> {
+        self.rule_in(&member.groups)
+    }
+
+    fn rule_in(&self, groups: &[GroupId]) -> Option<usize> {
+        let PolicyRules { rules, first_of, .. } = &self.policy_rules;
+        let first = groups.iter().filter_map(|group| first_of.get(group)).min().copied();
+        match first {
             // Its group or its policy is gone: a later one may match.
-            Some(rule) if !self.matches(rule, |_| true) => {
-                rules.iter().find(|rule| self.matches(rule, |group| groups.binary_search(&group).is_ok()))
+            Some(position) if !self.matches(&rules[position], |_| true) => {
+                rules.iter().position(|rule| self.matches(rule, |group| groups.binary_search(&group).is_ok()))
             }
             first => first,
-        };
-        let policy_id = matched.map(|rule| rule.policy_id).or(*fallback)?;
-        self.policies.get(&policy_id)
+        }
     }
 
     /// Which policy binds a member, and why.

@@ -8,6 +8,7 @@ mod explain;
 mod fetches;
 mod proposals;
 mod rollouts;
+mod simulate;
 pub mod team_config;
 mod telemetry;
 
@@ -29,6 +30,8 @@ pub use crate::rollouts::{look_after_rollouts, watch_rollouts};
 /// The admin API of this room.
 pub fn admin_routes() -> OpenApiRouter<App> {
     use api::*;
+    let turns = axum::Extension(simulate::Simulations::default());
+    let simulations = OpenApiRouter::new().routes(routes!(policy_simulations::simulate)).layer(turns);
     OpenApiRouter::new()
         .routes(routes!(policies::list, policies::create))
         .routes(routes!(policies::show, policies::update, policies::delete))
@@ -61,6 +64,7 @@ pub fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(device_enrolments::rotate))
         .routes(routes!(effective_policy::show))
         .routes(routes!(policy_explain::explain_post))
+        .merge(simulations)
         .routes(routes!(team_config::check_post))
 }
 

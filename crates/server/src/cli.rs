@@ -5,6 +5,7 @@ mod policy_code;
 mod policy_explain;
 mod policy_folder;
 mod policy_lint;
+mod policy_simulate;
 mod team_config;
 
 use std::io::{IsTerminal, Write};
@@ -148,6 +149,8 @@ enum PolicyVerb {
     Explain(Box<policy_explain::ExplainArgs>),
     /// Put back an earlier version of a policy: it becomes the next one, in one step.
     Rollback(policy_rollback::RollbackArgs),
+    /// Say what a change of policies would have done to what was recorded; asks a running server.
+    Simulate(Box<policy_simulate::SimulateArgs>),
 }
 
 /// Runs the verb of the command line.
@@ -165,6 +168,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Verb::Exception(verb) => exception::run(verb).await,
         Verb::Policy(PolicyVerb::Explain(args)) => print(&policy_explain::explain(*args).await?),
         Verb::Policy(PolicyVerb::Rollback(args)) => print(&policy_rollback::run(args).await?),
+        Verb::Policy(PolicyVerb::Simulate(args)) => policy_simulate::simulate(*args).await,
         Verb::TeamConfig(verb) => team_config::run(verb).await,
         Verb::Openapi => print(&format!("{}\n", openapi::document().to_pretty_json()?)),
     }

@@ -115,17 +115,23 @@ impl Remote {
 
     /// Sends it: the status of the answer, and its body.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Result<(StatusCode, Value)> {
+        let answer = self.open(request).await?;
+        let status = answer.status();
+        Ok((status, serde_json::from_str(&answer.text().await?).unwrap_or_default()))
+    }
+
+    /// Sends it: an answer whose body is read as it comes. One that is no success is a [`Refused`].
+    pub async fn open(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response> {
         let answer = request.send().await.map_err(|error| {
             let is_tls = error.is_connect() && format!("{error:?}").contains("certificate");
             let hint = if is_tls { " (a private CA is named with --ca)" } else { "" };
             anyhow::Error::new(error).context(format!("{} cannot be reached{hint}", self.url))
         })?;
         let status = answer.status();
-        let text = answer.text().await?;
-        let body: Value = serde_json::from_str(&text).unwrap_or_default();
         if status.is_success() {
-            return Ok((status, body));
+            return Ok(answer);
         }
+        let body: Value = serde_json::from_str(&answer.text().await?).unwrap_or_default();
         let error = &body["error"];
         let text = |key: &str| error[key].as_str().map(str::to_owned);
         Err(Refused {

@@ -49,6 +49,16 @@ impl Permits {
         })
     }
 
+    /// Whether something might run as it did, and why not; none where that cannot be said, and why.
+    pub fn would_permit(&self, ran: &Ran) -> (Option<bool>, Vec<String>) {
+        let Held { breaches, open } = self.hold(ran);
+        match (breaches.is_empty(), open.is_empty()) {
+            (false, _) => (Some(false), breaches),
+            (true, false) => (None, open),
+            (true, true) => (Some(true), Vec::new()),
+        }
+    }
+
     /// Holds what ran against it.
     pub(super) fn hold(&self, ran: &Ran) -> Held {
         let mut held = Held { breaches: Vec::new(), open: Vec::new() };

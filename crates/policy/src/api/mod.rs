@@ -14,6 +14,7 @@ pub(crate) mod policy_rollback;
 pub(crate) mod policy_rollouts;
 pub(crate) mod policy_rules;
 pub(crate) mod policy_set;
+pub(crate) mod policy_simulations;
 pub(crate) mod policy_versions;
 pub(crate) mod rollouts;
 pub(crate) mod team_config;

@@ -10,8 +10,8 @@ use provost_web::{App, Error, ErrorBody, Json, Permit, Result, permits};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::team_config::rules::Evaluator;
-use crate::team_config::{AT_A_TIME, HeldAgainst, MAX_FILES, MAX_REPOSITORIES, Report, Repository, check, files};
+use crate::team_config::rules::{AT_A_TIME, Evaluator};
+use crate::team_config::{HeldAgainst, MAX_FILES, MAX_REPOSITORIES, Report, Repository, check, files};
 
 /// The longest name of a repository, in characters.
 const MAX_NAME_CHARS: usize = 200;

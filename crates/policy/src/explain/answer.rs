@@ -8,8 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Question, RulesText, Text, repository_rules};
+use super::{Question, RulesText, Text};
 use crate::api::policy_lookup::{LookupConsidered, LookupDecidedBy};
+use crate::team_config::Budget;
+use crate::team_config::rules::Evaluator;
 
 /// What binds somebody, and why.
 #[derive(Serialize, ToSchema)]
@@ -30,7 +32,7 @@ pub(crate) struct Explanation {
     pub(crate) keys: Vec<ExplainedKey>,
     /// What stands in a text and does nothing.
     pub(crate) ignored: Vec<ExplainedIgnored>,
-    /// Texts that are no TOML. No client starts with one among its requirements; here they are left out.
+    /// Texts that are no TOML, or no rules. No client starts with one among its requirements; here they are left out.
     pub(crate) unreadable: Vec<ExplainedUnreadable>,
     /// Files that the answer leaves out.
     pub(crate) not_read: Vec<ExplainedNotRead>,
@@ -124,7 +126,7 @@ pub(crate) struct ExplainedIgnored {
     pub(crate) why: &'static str,
 }
 
-/// A text that is no TOML.
+/// A text that is no TOML, or no rules.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ExplainedUnreadable {
     pub(crate) layer: ExplainedLayer,
@@ -137,7 +139,7 @@ pub(crate) struct ExplainedUnreadable {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ExplainedNotRead {
     pub(crate) path: String,
-    pub(crate) why: String,
+    pub(crate) why: &'static str,
 }
 
 /// What becomes of a command.
@@ -182,20 +184,19 @@ pub(crate) struct Made {
     pub(crate) keys: Vec<ExplainedKey>,
     pub(crate) ignored: Vec<ExplainedIgnored>,
     pub(crate) unreadable: Vec<ExplainedUnreadable>,
-    pub(crate) not_read: Vec<ExplainedNotRead>,
     pub(crate) command: Option<ExplainedCommand>,
 }
 
 /// Merges the texts and answers the question about them.
 pub(crate) fn put_together(
     texts: &[Text],
-    files: &[RulesText],
+    rules_files: &[RulesText],
     policy: Option<&ExplainedPolicy>,
     question: &Question,
 ) -> Made {
     let layers: Vec<_> = texts.iter().map(|text| Layer { kind: text.kind, contents: &text.contents }).collect();
     let Effective { requirements, config, ignored, unreadable } = effective(&layers, question.hostname.as_deref());
-    let names = Names { texts, files, policy };
+    let names = Names { texts, rules_files, policy };
     let asked = |key: &Key| question.key.as_deref().is_none_or(|asked| is_or_below(&key.key, asked));
     let requirements = requirements.into_iter().filter(asked).map(|key| names.key(key, "requirement"));
     let config = config.into_iter().filter(asked).map(|key| names.key(key, "config"));
@@ -213,7 +214,6 @@ pub(crate) fn put_together(
             message: problem.message,
         })
         .collect();
-    let mut not_read = Vec::new();
     let command = question.command.as_ref().map(|argv| {
         let mut rules = Vec::new();
         for (index, text) in texts.iter().enumerate().filter(|(_, text)| text.kind.requires()) {
@@ -225,16 +225,28 @@ pub(crate) fn put_together(
                 }
             }
         }
-        let repository = repository_rules::read(files, texts.len());
-        not_read = repository.not_read;
-        rules.extend(repository.rules);
-        let mut rules = RuleSet::new(rules);
-        for executable in repository.executables {
-            rules = rules.with_host_executable(&executable.name, executable.paths);
+        let mut executables = Vec::new();
+        let mut budget = Budget::of_a_check();
+        for (index, file) in (texts.len()..).zip(rules_files) {
+            let mut said = budget.evaluate(&file.contents, &Evaluator::of_this_program());
+            // Clients refuse a file with a mistake whole, and one whose examples fail, too.
+            if said.problems.is_empty() {
+                rules.extend(said.prefix_rules(index));
+                executables.append(&mut said.executables);
+            }
+            unreadable.extend(said.problems.into_iter().map(|problem| ExplainedUnreadable {
+                layer: names.layer(index),
+                line: problem.line,
+                column: problem.column,
+                message: problem.message,
+            }));
         }
+        let rules = executables
+            .into_iter()
+            .fold(RuleSet::new(rules), |rules, program| rules.with_host_executable(&program.name, program.paths));
         names.command(&rules, argv)
     });
-    Made { keys: requirements.chain(config).collect(), ignored: ignored.collect(), unreadable, not_read, command }
+    Made { keys: requirements.chain(config).collect(), ignored: ignored.collect(), unreadable, command }
 }
 
 fn is_or_below(key: &str, asked: &str) -> bool {
@@ -244,17 +256,13 @@ fn is_or_below(key: &str, asked: &str) -> bool {
 /// Says where things stand.
 struct Names<'a> {
     texts: &'a [Text],
-    /// They follow the texts.
-    files: &'a [RulesText],
+    /// Their places follow those of the texts.
+    rules_files: &'a [RulesText],
     policy: Option<&'a ExplainedPolicy>,
 }
 
 impl Names<'_> {
     fn layer(&self, index: usize) -> ExplainedLayer {
-        let file = index.checked_sub(self.texts.len()).and_then(|index| self.files.get(index));
-        if let Some(file) = file {
-            return ExplainedLayer { kind: "team_config", name: Some(file.path.clone()), policy: None };
-        }
         let text = self.texts.get(index);
         let policy = text.filter(|text| text.of_policy).and(self.policy);
         let policy = policy.map(|policy| ExplainedLayerPolicy {
@@ -262,6 +270,10 @@ impl Names<'_> {
             version: policy.version,
             author: policy.author.clone(),
         });
+        let rules_file = index.checked_sub(self.texts.len()).and_then(|index| self.rules_files.get(index));
+        if let Some(file) = rules_file {
+            return ExplainedLayer { kind: "team_config", name: Some(file.path.clone()), policy: None };
+        }
         let kind = text.map_or("client_default", |text| match text.kind {
             LayerKind::CloudPolicy => "cloud_policy",
             LayerKind::SystemRequirements => "system_requirements",

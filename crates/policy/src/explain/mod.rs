@@ -2,7 +2,6 @@
 //! and what becomes of a command.
 
 mod answer;
-mod repository_rules;
 mod texts;
 
 pub(crate) use answer::{ExplainedException, ExplainedNotRead, ExplainedPolicy, Explanation};
@@ -17,7 +16,7 @@ use provost_store::tables::policies;
 use provost_web::{App, Result};
 
 use crate::api::policy_lookup::LookupBody;
-use crate::team_config::AT_A_TIME;
+use crate::team_config::rules::AT_A_TIME;
 
 /// The first version of a client that takes managed defaults (`client-contract.md` §2.1).
 const DEFAULTS_SINCE: ClientVersion = ClientVersion { major: 0, minor: 137, patch: 0 };
@@ -82,16 +81,23 @@ pub(crate) async fn explain(
     }
     let Texts { texts, rules, mut not_read } = texts;
     all.extend(texts);
-    // Rules are evaluated only for a command; that may take seconds.
-    let _turn = match question.command.is_some() && !rules.is_empty() {
-        true => Some(AT_A_TIME.acquire().await.expect("nobody closes it")),
-        false => None,
+    // Rules are programs, which are run only where they can matter, and few at a time.
+    let rules = match question.command.is_some() {
+        true => rules,
+        false => {
+            let why = "Its rules are about commands: ask about one.";
+            not_read.extend(rules.into_iter().map(|file| ExplainedNotRead { path: file.path, why }));
+            Vec::new()
+        }
+    };
+    let _turn = match rules.is_empty() {
+        true => None,
+        false => Some(AT_A_TIME.acquire().await.expect("nobody closes it")),
     };
     // A pasted text may be a megabyte: not on a thread that serves others.
     let about = policy.clone();
-    let made = move || answer::put_together(&all, &rules, about.as_ref(), &question);
-    let made = tokio::task::spawn_blocking(made).await.expect("merging texts does not panic");
-    not_read.extend(made.not_read);
+    let made = tokio::task::spawn_blocking(move || answer::put_together(&all, &rules, about.as_ref(), &question));
+    let made = made.await.expect("merging texts does not panic");
     let member = match &subject {
         Subject::Member(member, version) => Some((*member, *version)),
         Subject::Group(_) => None,

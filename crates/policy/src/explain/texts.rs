@@ -33,19 +33,18 @@ impl Text {
     }
 }
 
-/// A `.rules` file of the repository.
-pub(crate) struct RulesText {
-    /// Its path in the repository.
-    pub(crate) path: String,
-    pub(crate) contents: String,
-}
-
 /// The texts of the device and the repository.
 #[derive(Default)]
 pub(crate) struct Texts {
     pub(crate) texts: Vec<Text>,
     pub(crate) rules: Vec<RulesText>,
     pub(crate) not_read: Vec<ExplainedNotRead>,
+}
+
+/// A `.rules` file of a repository.
+pub(crate) struct RulesText {
+    pub(crate) path: String,
+    pub(crate) contents: String,
 }
 
 impl Texts {
@@ -76,7 +75,7 @@ impl Texts {
             } else {
                 let why = "Only `.codex/config.toml` says where a session starts, and only `.codex/rules/*.rules` what \
                     becomes of commands.";
-                self.not_read.push(ExplainedNotRead { path, why: why.to_owned() });
+                self.not_read.push(ExplainedNotRead { path, why });
             }
         }
         Ok(())

@@ -21,7 +21,6 @@ use std::collections::BTreeMap;
 use provost_model::lint::{Problem, Severity};
 use rules::{Evaluator, RulesFile};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 /// The most repositories of one check.
@@ -118,9 +117,6 @@ struct TeamConfig {
     files: Vec<String>,
     problems: Vec<FileProblem>,
 }
-
-/// How many checks run at a time: each may keep a core busy for some seconds.
-pub(crate) static AT_A_TIME: Semaphore = Semaphore::const_new(2);
 
 /// How much may still be evaluated.
 pub(crate) struct Budget {

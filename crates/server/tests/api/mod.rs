@@ -31,6 +31,7 @@ mod policy_lookup;
 mod policy_proposals;
 mod policy_rules;
 mod policy_set;
+mod policy_simulations;
 mod policy_versions;
 mod roles;
 mod rollouts;

@@ -61,21 +61,17 @@ async fn a_file_with_a_mistake_is_left_out_and_named() {
     let files = json!({
         "rules/a.rules": "prefix_rule(pattern=[\"ls\"])",
         ".codex/rules/b.rules": "prefix_rule(pattern=[\"ls\"], decision=\"forbidden\")\nprefix_rule()",
+        ".codex/rules/example.rules": "prefix_rule(pattern=[\"ls\"], decision=\"forbidden\", match=[\"rm\"])",
         ".codex/rules/loop.rules": "[0 for i in range(1000000000)]",
         ".codex/rules/below/c.rules": "prefix_rule(pattern=[\"ls\"], decision=\"forbidden\")",
     });
     let answer = decided(&server, &files, "ls").await;
     assert_eq!(answer["command"]["decision"], "allow", "{answer:#}");
-    let mut left_out: Vec<&str> =
-        answer["not_read"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
-    left_out.sort_unstable();
-    assert_eq!(left_out, [".codex/rules/b.rules", ".codex/rules/below/c.rules", ".codex/rules/loop.rules"]);
-    let why = answer["not_read"].to_string();
-    assert!(why.contains("It has a mistake on line 2: "), "{why}");
-
-    // Nobody asked about a command: nothing is evaluated, and nothing is left out.
-    let ask = json!({ "email": "mia@acme.example", "team_config": { ".codex/rules/b.rules": "nothing(" } });
-    assert_eq!(server.post(EXPLAIN, ask).await.ok()["not_read"], json!([]));
+    let left_out = answer["unreadable"].as_array().unwrap().iter();
+    let left_out: Vec<String> =
+        left_out.map(|file| format!("{}:{}", file["layer"]["name"].as_str().unwrap(), file["line"])).collect();
+    assert_eq!(left_out, [".codex/rules/b.rules:2", ".codex/rules/example.rules:1", ".codex/rules/loop.rules:1"]);
+    assert_eq!(answer["not_read"][0]["path"], ".codex/rules/below/c.rules");
 }
 
 #[tokio::test]

@@ -154,3 +154,58 @@ fn the_words_of_a_command_are_sealed_to_their_place() {
         Ok(())
     });
 }
+
+#[test]
+fn commands_are_read_page_by_page_without_being_opened() {
+    on_both(async |database| {
+        let store = database.open().await?;
+        let (ws, theirs) = (workspace(&store).await?, workspace(&store).await?);
+        let now = store.clock().now().round(jiff::Unit::Microsecond).expect("it is in range");
+        let member_id = MemberId::new(now);
+        // Two moments, two threads, two calls: in this order, and no two at one place.
+        let places: Vec<(i64, &str, &str)> = [0, 60]
+            .into_iter()
+            .flat_map(|after| {
+                ["t", "u"].into_iter().flat_map(move |thread| ["a", "b"].map(|call| (after, thread, call)))
+            })
+            .collect();
+        let command = |(after, thread, call): &(i64, &str, &str)| AgentCommandRow {
+            thread_id: (*thread).to_owned(),
+            call_id: format!("{call}{after}"),
+            member_id,
+            at: now + jiff::SignedDuration::from_secs(*after),
+            argv: vec!["echo".to_owned(), format!("{thread}{call}{after}")],
+            outcome: "ran".to_owned(),
+        };
+        let mut rows: Vec<_> = places.iter().map(command).collect();
+        let mut tx = store.write().await?;
+        let sealer = store.sealer();
+        assert_same(agent_commands::latest(&mut tx, ws).await?, None);
+        rows.reverse();
+        agent_commands::insert(&mut tx, ws, sealer, &rows).await?;
+        rows.reverse();
+        for limit in [1, 3, 8, 9] {
+            let (mut read, mut after) = (Vec::new(), (now, String::new(), String::new()));
+            loop {
+                let place = (after.0, after.1.as_str(), after.2.as_str());
+                let page = agent_commands::sealed_since(&mut tx, ws, place, limit).await?;
+                let Some(last) = page.last() else { break };
+                after = (last.at, last.thread_id.clone(), last.call_id.clone());
+                for row in page {
+                    let argv = row.argv(ws, sealer)?;
+                    assert!(row.argv(theirs, sealer).is_err(), "sealed to its workspace");
+                    let (thread_id, call_id) = (row.thread_id, row.call_id);
+                    let (member_id, at, outcome) = (row.member_id, row.at, row.outcome);
+                    read.push(AgentCommandRow { thread_id, call_id, member_id, at, argv, outcome });
+                }
+            }
+            assert_same(read, rows.clone());
+        }
+        let late = (now + jiff::SignedDuration::from_secs(1), "", "");
+        assert_same(agent_commands::sealed_since(&mut tx, ws, late, 9).await?.len(), 4);
+        assert_same(agent_commands::sealed_since(&mut tx, theirs, (now, "", ""), 9).await?.len(), 0);
+        assert_same(agent_commands::latest(&mut tx, ws).await?, Some(now + jiff::SignedDuration::from_secs(60)));
+        assert_same(agent_commands::latest(&mut tx, theirs).await?, None);
+        Ok(())
+    });
+}
