@@ -176,7 +176,7 @@ fn files_that_mean_harm_end_with_an_error_and_soon() {
         format!("{}\n", "#".repeat(1 << 20)),
         deep("{1: ", "}"),
         deep("f(", ")"),
-        format!("def f():\n    x = \"a\"\n    for i in range(40):\n        x = x + x\n    return x\nf()"),
+        "def f():\n    x = \"a\"\n    for i in range(40):\n        x = x + x\n    return x\nf()".to_owned(),
         "def f():\n    x = []\n    for i in range(900000):\n        x.append(\"a\" * 100)\nf()".to_owned(),
         "load(\"/etc/passwd\", \"x\")".to_owned(),
     ];
