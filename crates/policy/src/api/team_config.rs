@@ -8,14 +8,10 @@ use provost_model::{Email, Policy, PolicyId};
 use provost_store::tables::members;
 use provost_web::{App, Error, ErrorBody, Json, Permit, Result, permits};
 use serde::Deserialize;
-use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
-use crate::team_config::rules::Evaluator;
+use crate::team_config::rules::{AT_A_TIME, Evaluator};
 use crate::team_config::{HeldAgainst, MAX_FILES, MAX_REPOSITORIES, Report, Repository, check, files};
-
-/// How many checks run at a time: each may keep a core busy for some seconds.
-static AT_A_TIME: Semaphore = Semaphore::const_new(2);
 
 /// The longest name of a repository, in characters.
 const MAX_NAME_CHARS: usize = 200;

@@ -8,8 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Question, Text};
+use super::{Question, RulesText, Text};
 use crate::api::policy_lookup::{LookupConsidered, LookupDecidedBy};
+use crate::team_config::Budget;
+use crate::team_config::rules::Evaluator;
 
 /// What binds somebody, and why.
 #[derive(Serialize, ToSchema)]
@@ -30,7 +32,7 @@ pub(crate) struct Explanation {
     pub(crate) keys: Vec<ExplainedKey>,
     /// What stands in a text and does nothing.
     pub(crate) ignored: Vec<ExplainedIgnored>,
-    /// Texts that are no TOML. No client starts with one among its requirements; here they are left out.
+    /// Texts that are no TOML, or no rules. No client starts with one among its requirements; here they are left out.
     pub(crate) unreadable: Vec<ExplainedUnreadable>,
     /// Files that the answer leaves out.
     pub(crate) not_read: Vec<ExplainedNotRead>,
@@ -124,7 +126,7 @@ pub(crate) struct ExplainedIgnored {
     pub(crate) why: &'static str,
 }
 
-/// A text that is no TOML.
+/// A text that is no TOML, or no rules.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ExplainedUnreadable {
     pub(crate) layer: ExplainedLayer,
@@ -186,10 +188,15 @@ pub(crate) struct Made {
 }
 
 /// Merges the texts and answers the question about them.
-pub(crate) fn put_together(texts: &[Text], policy: Option<&ExplainedPolicy>, question: &Question) -> Made {
+pub(crate) fn put_together(
+    texts: &[Text],
+    rules_files: &[RulesText],
+    policy: Option<&ExplainedPolicy>,
+    question: &Question,
+) -> Made {
     let layers: Vec<_> = texts.iter().map(|text| Layer { kind: text.kind, contents: &text.contents }).collect();
     let Effective { requirements, config, ignored, unreadable } = effective(&layers, question.hostname.as_deref());
-    let names = Names { texts, policy };
+    let names = Names { texts, rules_files, policy };
     let asked = |key: &Key| question.key.as_deref().is_none_or(|asked| is_or_below(&key.key, asked));
     let requirements = requirements.into_iter().filter(asked).map(|key| names.key(key, "requirement"));
     let config = config.into_iter().filter(asked).map(|key| names.key(key, "config"));
@@ -218,7 +225,26 @@ pub(crate) fn put_together(texts: &[Text], policy: Option<&ExplainedPolicy>, que
                 }
             }
         }
-        names.command(&RuleSet::new(rules), argv)
+        let mut executables = Vec::new();
+        let mut budget = Budget::of_a_check();
+        for (index, file) in (texts.len()..).zip(rules_files) {
+            let mut said = budget.evaluate(&file.contents, &Evaluator::of_this_program());
+            // Clients refuse a file with a mistake whole, and one whose examples fail, too.
+            if said.problems.is_empty() {
+                rules.extend(said.prefix_rules(index));
+                executables.append(&mut said.executables);
+            }
+            unreadable.extend(said.problems.into_iter().map(|problem| ExplainedUnreadable {
+                layer: names.layer(index),
+                line: problem.line,
+                column: problem.column,
+                message: problem.message,
+            }));
+        }
+        let rules = executables
+            .into_iter()
+            .fold(RuleSet::new(rules), |rules, program| rules.with_host_executable(&program.name, program.paths));
+        names.command(&rules, argv)
     });
     Made { keys: requirements.chain(config).collect(), ignored: ignored.collect(), unreadable, command }
 }
@@ -230,6 +256,8 @@ fn is_or_below(key: &str, asked: &str) -> bool {
 /// Says where things stand.
 struct Names<'a> {
     texts: &'a [Text],
+    /// Their places follow those of the texts.
+    rules_files: &'a [RulesText],
     policy: Option<&'a ExplainedPolicy>,
 }
 
@@ -242,6 +270,10 @@ impl Names<'_> {
             version: policy.version,
             author: policy.author.clone(),
         });
+        let rules_file = index.checked_sub(self.texts.len()).and_then(|index| self.rules_files.get(index));
+        if let Some(file) = rules_file {
+            return ExplainedLayer { kind: "team_config", name: Some(file.path.clone()), policy: None };
+        }
         let kind = text.map_or("client_default", |text| match text.kind {
             LayerKind::CloudPolicy => "cloud_policy",
             LayerKind::SystemRequirements => "system_requirements",

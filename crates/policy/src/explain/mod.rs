@@ -5,7 +5,7 @@ mod answer;
 mod texts;
 
 pub(crate) use answer::{ExplainedException, ExplainedNotRead, ExplainedPolicy, Explanation};
-pub(crate) use texts::{Text, Texts};
+pub(crate) use texts::{RulesText, Text, Texts};
 
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use provost_store::tables::policies;
 use provost_web::{App, Result};
 
 use crate::api::policy_lookup::LookupBody;
+use crate::team_config::rules::AT_A_TIME;
 
 /// The first version of a client that takes managed defaults (`client-contract.md` §2.1).
 const DEFAULTS_SINCE: ClientVersion = ClientVersion { major: 0, minor: 137, patch: 0 };
@@ -78,11 +79,24 @@ pub(crate) async fn explain(
             all.push(Text::of_policy(LayerKind::CloudDefaults, policy, Arc::clone(defaults)));
         }
     }
-    let Texts { texts, not_read } = texts;
+    let Texts { texts, rules, mut not_read } = texts;
     all.extend(texts);
+    // Rules are programs, which are run only where they can matter, and few at a time.
+    let rules = match question.command.is_some() {
+        true => rules,
+        false => {
+            let why = "Its rules are about commands: ask about one.";
+            not_read.extend(rules.into_iter().map(|file| ExplainedNotRead { path: file.path, why }));
+            Vec::new()
+        }
+    };
+    let _turn = match rules.is_empty() {
+        true => None,
+        false => Some(AT_A_TIME.acquire().await.expect("nobody closes it")),
+    };
     // A pasted text may be a megabyte: not on a thread that serves others.
     let about = policy.clone();
-    let made = tokio::task::spawn_blocking(move || answer::put_together(&all, about.as_ref(), &question));
+    let made = tokio::task::spawn_blocking(move || answer::put_together(&all, &rules, about.as_ref(), &question));
     let made = made.await.expect("merging texts does not panic");
     let member = match &subject {
         Subject::Member(member, version) => Some((*member, *version)),

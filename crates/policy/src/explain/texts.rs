@@ -37,7 +37,14 @@ impl Text {
 #[derive(Default)]
 pub(crate) struct Texts {
     pub(crate) texts: Vec<Text>,
+    pub(crate) rules: Vec<RulesText>,
     pub(crate) not_read: Vec<ExplainedNotRead>,
+}
+
+/// A `.rules` file of a repository.
+pub(crate) struct RulesText {
+    pub(crate) path: String,
+    pub(crate) contents: String,
 }
 
 impl Texts {
@@ -51,8 +58,7 @@ impl Texts {
 
     /// Adds the files of a repository's Team Config, by their paths.
     ///
-    /// What is not a layer is said rather than passed over: the rules of `.rules` files are Starlark, which is not read
-    /// here, so a command that they decide is answered without them.
+    /// What is neither a layer nor rules is said rather than passed over.
     pub(crate) fn team_config(&mut self, files: BTreeMap<String, String>) -> Result<()> {
         if files.len() > MAX_FILES {
             let message =
@@ -64,16 +70,23 @@ impl Texts {
             let path = path.trim_start_matches("./").to_owned();
             if path == TEAM_CONFIG || path == "config.toml" {
                 self.file(LayerKind::TeamConfig, "team_config", TEAM_CONFIG, Some(contents))?;
-            } else if path.ends_with(".rules") {
-                let why = "The rules of this file are not read yet: the answer about a command leaves them out.";
-                self.not_read.push(ExplainedNotRead { path, why });
+            } else if let Some(path) = rules_path(&path) {
+                self.rules.push(RulesText { path, contents });
             } else {
-                let why = "Only `.codex/config.toml` says where a session starts.";
+                let why = "Only `.codex/config.toml` says where a session starts, and only `.codex/rules/*.rules` what \
+                    becomes of commands.";
                 self.not_read.push(ExplainedNotRead { path, why });
             }
         }
         Ok(())
     }
+}
+
+/// The path of a `.rules` file from the root of its repository. Clients look into no folder below `rules`.
+fn rules_path(path: &str) -> Option<String> {
+    let name = path.strip_prefix(".codex/").unwrap_or(path);
+    let name = name.strip_prefix("rules/").unwrap_or(name);
+    (name.ends_with(".rules") && !name.contains('/')).then(|| format!(".codex/rules/{name}"))
 }
 
 fn within_limit(field: &str, contents: &str) -> Result<()> {

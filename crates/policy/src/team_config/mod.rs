@@ -119,7 +119,7 @@ struct TeamConfig {
 }
 
 /// How much may still be evaluated.
-struct Budget {
+pub(crate) struct Budget {
     files: usize,
     expensive: usize,
 }
@@ -141,7 +141,7 @@ pub fn check(
 }
 
 fn check_all(repositories: Vec<Repository>, policy: Option<&HeldAgainst>, evaluator: &Evaluator) -> Report {
-    let mut budget = Budget { files: MAX_RULES_FILES, expensive: MAX_EXPENSIVE };
+    let mut budget = Budget::of_a_check();
     let read = repositories.into_iter().map(|repository| TeamConfig::read(repository, evaluator, &mut budget));
     let read: Vec<TeamConfig> = read.collect();
     let suggestion = suggest::suggest(&read, policy);
@@ -199,7 +199,13 @@ impl TeamConfig {
 }
 
 impl Budget {
-    fn evaluate(&mut self, text: &str, evaluator: &Evaluator) -> RulesFile {
+    /// What one check, or one question, may cost.
+    pub(crate) fn of_a_check() -> Self {
+        Self { files: MAX_RULES_FILES, expensive: MAX_EXPENSIVE }
+    }
+
+    /// What a file says, unless too much was evaluated already.
+    pub(crate) fn evaluate(&mut self, text: &str, evaluator: &Evaluator) -> RulesFile {
         if self.files == 0 || self.expensive == 0 {
             let message = "This file was not evaluated: others before it took all the time. Check it by itself.";
             return RulesFile::refused(1, "not_evaluated", message);

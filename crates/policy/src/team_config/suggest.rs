@@ -16,6 +16,12 @@ const WHOLE: &[&str] = &["mcp_servers", "permissions"];
 /// Tables that say something about this repository, or this device.
 const OWN: &[&str] = &["projects", "hooks"];
 
+/// How deep a value may stand, and nest. Settings do not come close; what does is made to cost.
+const MAX_DEPTH: usize = 24;
+
+/// The most values that are named.
+const MAX_REPEATED: usize = 500;
+
 /// What repositories repeat.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Suggestion {
@@ -60,6 +66,9 @@ pub(super) fn suggest(teams: &[TeamConfig], policy: Option<&HeldAgainst>) -> Opt
     paths.sort();
     paths.dedup();
     for path in paths {
+        if repeated.len() == MAX_REPEATED {
+            break;
+        }
         // Four in five; of a few, all.
         let values = said.iter().filter_map(|values| values.get(path));
         let Some(value) = values.clone().find(|value| {
@@ -68,7 +77,7 @@ pub(super) fn suggest(teams: &[TeamConfig], policy: Option<&HeldAgainst>) -> Opt
         }) else {
             continue;
         };
-        if !may_be_default(path, value) {
+        if is_deeper(value, MAX_DEPTH) || !may_be_default(path, value) {
             continue;
         }
         let differs = |values: &BTreeMap<Path, toml::Value>| values.get(path) != Some(value);
@@ -106,6 +115,16 @@ fn may_be_default(path: &Path, value: &toml::Value) -> bool {
     !lint::defaults(&text).iter().any(|problem| problem.severity == Severity::Error)
 }
 
+/// Whether a value nests deeper than this.
+fn is_deeper(value: &toml::Value, levels: usize) -> bool {
+    let Some(left) = levels.checked_sub(1) else { return true };
+    match value {
+        toml::Value::Array(items) => items.iter().any(|item| is_deeper(item, left)),
+        toml::Value::Table(table) => table.values().any(|item| is_deeper(item, left)),
+        _ => false,
+    }
+}
+
 /// Every value of a text that could stand elsewhere, by its path.
 fn leaves(text: &str) -> BTreeMap<Path, toml::Value> {
     let mut found = BTreeMap::new();
@@ -113,7 +132,7 @@ fn leaves(text: &str) -> BTreeMap<Path, toml::Value> {
         if OWN.contains(&key.as_str()) || NOT_FROM_A_REPOSITORY.contains(&key.as_str()) {
             continue;
         }
-        let depth = if WHOLE.contains(&key.as_str()) { 1 } else { usize::MAX };
+        let depth = if WHOLE.contains(&key.as_str()) { 1 } else { MAX_DEPTH };
         walk(vec![key], value, depth, &mut found);
     }
     found

@@ -3,12 +3,19 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{ArgGroup, Args};
+use provost_policy::team_config::files;
 use reqwest::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::remote::{Remote, RemoteArgs};
+
+/// Where a repository keeps its configuration.
+const CONFIG: &str = ".codex/config.toml";
+
+/// Where a repository keeps its rules.
+const RULES: &str = ".codex/rules/";
 
 /// The question.
 #[derive(Debug, Args)]
@@ -35,9 +42,9 @@ pub(super) struct ExplainArgs {
     /// The developer's own config.toml.
     #[arg(long, value_name = "FILE")]
     user_config: Option<PathBuf>,
-    /// The .codex/config.toml of a repository.
-    #[arg(long, value_name = "FILE")]
-    team_config: Option<PathBuf>,
+    /// The root of a repository, whose .codex counts with its rules; or its config.toml and .rules files one by one.
+    #[arg(long, value_name = "PATH")]
+    team_config: Vec<PathBuf>,
     /// The name of the device, which remote_sandbox_config goes by.
     #[arg(long)]
     hostname: Option<String>,
@@ -49,6 +56,29 @@ pub(super) struct ExplainArgs {
     json: bool,
     #[command(flatten)]
     remote: RemoteArgs,
+}
+
+/// The files of a repository that an answer goes by, its configuration and its rules, or one of them.
+fn team_config(path: &Path) -> Result<Map<String, Value>> {
+    if !path.is_dir() {
+        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        let rules = path.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(".rules"));
+        let name = rules.map_or_else(|| CONFIG.to_owned(), |name| format!("{RULES}{name}"));
+        return Ok(Map::from_iter([(name, text.into())]));
+    }
+    let counts = |file: &str| file == CONFIG || file.starts_with(RULES);
+    let repository = files::of_folder(path);
+    // Left out without a word, a file would make the answer wrong.
+    let missing = |file: &str| counts(file) || CONFIG.starts_with(file) || RULES.starts_with(file);
+    if let Some(found) = repository.problems.iter().find(|found| missing(&found.file)) {
+        bail!("{}: {}", path.join(&found.file).display(), found.problem.message);
+    }
+    let counted = repository.files.into_iter().filter(|(file, _)| counts(file));
+    let texts = counted.map(|(file, bytes)| {
+        let text = String::from_utf8(bytes).with_context(|| path.join(&file).display().to_string())?;
+        Ok((file, text.into()))
+    });
+    texts.collect()
 }
 
 /// Asks the server, and returns what is to be printed.
@@ -69,9 +99,8 @@ pub(super) async fn explain(args: ExplainArgs) -> Result<String> {
         ("user_config", read(args.user_config.as_deref())?),
     ];
     body.extend(texts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), Value::from(text?)))));
-    if let Some(text) = read(args.team_config.as_deref())? {
-        body.insert("team_config".to_owned(), json!({ ".codex/config.toml": text }));
-    }
+    let files: Vec<_> = args.team_config.iter().map(|path| team_config(path)).collect::<Result<_>>()?;
+    body.insert("team_config".to_owned(), Value::Object(files.into_iter().flatten().collect()));
     let answer = Remote::with_api_key(&args.remote)?
         .call(Method::POST, "/api/v1/policy-explain", Some(&Value::Object(body)))
         .await?;

@@ -1,12 +1,12 @@
 //! `provost team-config …`: what repositories keep in `.codex`, checked in their own CI.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use provost_model::lint::{self, Severity};
+use provost_model::lint::{self, Problem, Severity};
 use provost_policy::team_config::rules::Evaluator;
 use provost_policy::team_config::{HeldAgainst, MAX_REPOSITORIES, Report, Repository, RepositoryReport, check, files};
 use reqwest::Method;
@@ -32,6 +32,9 @@ pub(crate) struct CheckArgs {
     /// Say what this requirements.toml will override.
     #[arg(long, value_name = "FILE", conflicts_with = "member")]
     policy: Option<PathBuf>,
+    /// Say what these managed defaults say already.
+    #[arg(long, value_name = "FILE", conflicts_with = "member")]
+    defaults: Option<PathBuf>,
     /// Say what this member's policy will override; asks the server.
     #[arg(long, value_name = "EMAIL")]
     member: Option<String>,
@@ -59,7 +62,7 @@ pub(crate) async fn run(verb: TeamConfigVerb) -> Result<ExitCode> {
         Some(email) => Some(ask(&args.remote, email, &repositories).await?),
         None => None,
     };
-    let policy = args.policy.as_deref().map(policy).transpose()?;
+    let policy = policy(args.policy.as_deref(), args.defaults.as_deref())?;
     let checked = move || check(repositories, policy.as_ref(), &Evaluator::of_this_program());
     let mut report = tokio::task::spawn_blocking(checked).await?.context("not enough memory")?;
     if let Some(theirs) = theirs {
@@ -73,14 +76,23 @@ pub(crate) async fn run(verb: TeamConfigVerb) -> Result<ExitCode> {
     Ok(if report.valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The policy of a file. One that clients refuse overrides nothing: it keeps them from starting.
-fn policy(path: &std::path::Path) -> Result<HeldAgainst> {
+/// The policy of these files. Texts that clients refuse override nothing: they keep them from starting.
+fn policy(requirements: Option<&Path>, defaults: Option<&Path>) -> Result<Option<HeldAgainst>> {
+    let Some(path) = requirements.or(defaults) else { return Ok(None) };
+    let policy = path.display().to_string();
+    let contents = requirements.map(|path| read(path, lint::requirements)).transpose()?.unwrap_or_default();
+    let defaults = defaults.map(|path| read(path, lint::defaults)).transpose()?;
+    Ok(Some(HeldAgainst { policy, version: None, contents, defaults }))
+}
+
+fn read(path: &Path, lint: fn(&str) -> Vec<Problem>) -> Result<String> {
     let contents = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    let wrong = lint::requirements(&contents).into_iter().find(|problem| problem.severity == Severity::Error);
-    if let Some(wrong) = wrong {
-        bail!("{}:{}:{}: {} [{}]", path.display(), wrong.line, wrong.column, wrong.message, wrong.code);
+    match lint(&contents).into_iter().find(|problem| problem.severity == Severity::Error) {
+        Some(Problem { line, column, message, code, .. }) => {
+            bail!("{}:{line}:{column}: {message} [{code}]", path.display())
+        }
+        None => Ok(contents),
     }
-    Ok(HeldAgainst { policy: path.display().to_string(), version: None, contents, defaults: None })
 }
 
 async fn ask(remote: &RemoteArgs, email: &str, repositories: &[Repository]) -> Result<Report> {

@@ -26,6 +26,7 @@ mod passkeys;
 mod policies;
 mod policy_exceptions;
 mod policy_explain;
+mod policy_explain_rules;
 mod policy_lookup;
 mod policy_proposals;
 mod policy_rules;

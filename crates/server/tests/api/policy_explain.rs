@@ -1,6 +1,7 @@
 //! `/api/v1/policy-explain` and `/api/v1/members/{id}/effective-policy`, and the verb that asks them.
 
 use insta::assert_snapshot;
+use provost_policy::team_config::rules::Evaluator;
 use provost_testkit::server::Server;
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -24,7 +25,8 @@ prefix_rules = [
 ]
 "#;
 
-async fn ruled(server: &Server) -> (String, String) {
+pub(super) async fn ruled(server: &Server) -> (String, String) {
+    Evaluator::always_with(env!("CARGO_BIN_EXE_provost"));
     let mia = server.member("mia@acme.example").await;
     let dev = server.group("Dev", &[&mia]).await;
     let body = json!({ "name": "Strict", "contents": STRICT, "defaults": "model = \"gpt-test\"\nsandbox_mode = \"read-only\"" });
@@ -88,6 +90,8 @@ async fn the_devices_and_the_repositorys_files_are_merged_as_the_client_does() {
             "team_config": {
                 ".codex/config.toml": "approval_policy = \"never\"\nmodel = \"other\"\nfeatures.apps = true",
                 ".codex/rules/git.rules": "prefix_rule(pattern=[\"git\"], decision=\"allow\")",
+                ".codex/rules/bad.rules": "prefix_rule(",
+                ".codex/skills/x/SKILL.md": "x",
             },
             "hostname": "laptop",
             "command": "git push",
@@ -109,13 +113,24 @@ async fn the_devices_and_the_repositorys_files_are_merged_as_the_client_does() {
         assert_eq!(model["overrode"][0]["layer"]["kind"], "cloud_defaults");
         assert_eq!(key(&answer, "config", "features.apps")["permitted"]["becomes"], false);
         assert_eq!(key(&answer, "config", "sandbox_mode")["permitted"]["allowed"], true);
-        assert_eq!(answer["not_read"][0]["path"], ".codex/rules/git.rules");
+        assert_eq!(answer["not_read"].as_array().unwrap().len(), 1);
+        assert_eq!(answer["not_read"][0]["path"], ".codex/skills/x/SKILL.md");
+        assert_eq!(answer["unreadable"][0]["layer"]["name"], ".codex/rules/bad.rules");
         assert_eq!(answer["ignored"][0]["key"], "typo");
         let command = &answer["command"];
         assert_eq!(command["decision"], "forbidden");
         assert_eq!(command["deciding_rule"]["layer"]["kind"], "system_requirements");
         assert_eq!(command["deciding_rule"]["policy"], Value::Null);
-        assert_eq!(command["parts"][0]["matched"].as_array().unwrap().len(), 2);
+        assert_eq!(command["parts"][0]["matched"].as_array().unwrap().len(), 3);
+        // What no policy is about, a repository's rules decide.
+        let team = json!({ ".codex/rules/x.rules": "prefix_rule(pattern=[\"cargo\", [\"build\", \"test\"]], decision=\"allow\")" });
+        let ask = json!({ "member_id": mia, "team_config": team, "command": ["cargo", "test"] });
+        let decided = server.post(EXPLAIN, ask).await.ok()["command"].clone();
+        assert_eq!(decided["decision"], "allow");
+        assert_eq!(decided["deciding_rule"]["layer"]["name"], ".codex/rules/x.rules");
+        assert_eq!(decided["deciding_rule"]["pattern"], json!([["cargo"], ["build", "test"]]));
+        let unasked = server.post(EXPLAIN, json!({ "member_id": mia, "team_config": team })).await.ok();
+        assert_eq!(unasked["not_read"][0]["path"], ".codex/rules/x.rules");
 
         // A client from before managed defaults is sent none.
         let old = server.post(EXPLAIN, json!({ "member_id": mia, "client_version": "0.130.0" })).await.ok();
@@ -186,7 +201,7 @@ async fn the_command_line_answers_for_people_and_for_scripts() {
     assert!(!error.contains(&secret), "{error}");
 }
 
-fn admin_key(server: &Server) -> String {
+pub(super) fn admin_key(server: &Server) -> String {
     match server.admin() {
         provost_testkit::server::As::Key(key) => key,
         other => panic!("the admin calls with a key, not {other:?}"),

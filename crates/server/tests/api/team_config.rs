@@ -173,7 +173,11 @@ fn files_that_mean_harm_end_with_an_error_and_soon() {
         "def f(): f()\nf()".to_owned(),
         "prefix_rule(pattern=[\"a\" * 100000000])".to_owned(),
         "[prefix_rule(pattern=[str(i)]) for i in range(100000)]".to_owned(),
-        "#".repeat(1 << 20),
+        format!("{}\n", "#".repeat(1 << 20)),
+        deep("{1: ", "}"),
+        deep("f(", ")"),
+        "def f():\n    x = \"a\"\n    for i in range(40):\n        x = x + x\n    return x\nf()".to_owned(),
+        "def f():\n    x = []\n    for i in range(900000):\n        x.append(\"a\" * 100)\nf()".to_owned(),
         "load(\"/etc/passwd\", \"x\")".to_owned(),
     ];
     for text in files {
@@ -184,6 +188,46 @@ fn files_that_mean_harm_end_with_an_error_and_soon() {
         assert!(begun.elapsed() < Duration::from_secs(20), "{shown}: {:?}", begun.elapsed());
     }
     assert!(evaluator.evaluate("prefix_rule(pattern=[\"a\"])").problems.is_empty(), "and the next one is read");
+}
+
+#[test]
+fn ten_thousand_rules_and_a_megabyte_are_read_and_no_more() {
+    let evaluator = Evaluator::new(PROVOST);
+    let rules = |count: usize| -> String {
+        let rule = |n: usize| format!("prefix_rule(pattern=[\"tool{n}\", [\"a\", \"b\"]], match=[\"tool{n} a x\"])\n");
+        (0..count).map(rule).collect()
+    };
+    let file = evaluator.evaluate(&rules(10_000));
+    assert_eq!((file.rules.len(), &file.problems[..]), (10_000, &[][..]));
+    let whole = rules(5_000);
+    let padded = format!("{whole}{}", "#".repeat((1 << 20) - whole.len()));
+    let file = evaluator.evaluate(&padded);
+    assert_eq!((padded.len(), file.rules.len(), file.problems.len()), (1 << 20, 5_000, 0));
+    let codes = |text: &str| evaluator.evaluate(text).problems.into_iter().map(|found| found.code).collect::<Vec<_>>();
+    assert_eq!(codes(&rules(10_001)), ["invalid_rules"]);
+    assert_eq!(codes(&format!("{padded}#")), ["too_large"]);
+}
+
+#[tokio::test]
+async fn files_that_nest_deeply_harm_nobody() {
+    let server = server().await;
+    // The deepest that the parser of TOML lets through, over and over; and what it does not let through.
+    let level = format!("{}a = ", "a.".repeat(79));
+    let deepest = format!("{}1{}", format!("{{ {level}[").repeat(38), "] }".repeat(38));
+    let toml: String = (0..20).map(|n| format!("k{n} = {deepest}\n")).collect();
+    let beyond = format!("x = {}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let dotted = format!("{}a = 1", "a.".repeat(100_000));
+    let json = format!("{{\"hooks\": {{\"Stop\": {}{}}}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let skill = format!("---\nname: x\ndescription: {}\n", "[".repeat(100_000));
+    let begun = Instant::now();
+    for text in [&toml, &beyond, &dotted] {
+        let files = json!({ ".codex/config.toml": text, ".codex/hooks.json": json, ".codex/skills/a/SKILL.md": skill });
+        let twice = json!([{ "name": "a", "files": files }, { "name": "b", "files": files }]);
+        let answer = server.post(CHECK, json!({ "repositories": twice })).await.ok();
+        assert_eq!(answer["valid"], false);
+        assert_eq!(answer["suggestion"], Value::Null, "nobody wants that as a default");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
 }
 
 /// Runs the verb, far from any server: its exit code and output.
@@ -230,4 +274,40 @@ fn a_repository_checks_itself_without_a_server() {
     );
     assert!(!said.contains("secret"), "{said}");
     assert_eq!(run(&[], &[&at("nowhere")]).0, Some(1));
+}
+
+#[test]
+fn many_repositories_are_told_what_they_repeat_without_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = |name: &str, config: &str| {
+        let at = folder.path().join(name);
+        std::fs::create_dir_all(at.join(".codex")).unwrap();
+        std::fs::write(at.join(".codex/config.toml"), config).unwrap();
+        at
+    };
+    let same = "model = \"gpt-5\"\nsandbox_mode = \"workspace-write\"\n";
+    let app = repository("app", &format!("{same}model_reasoning_effort = \"high\"\n"));
+    let (web, docs) = (repository("web", same), repository("docs", same));
+    let (code, said) = run(&[], &[&app, &web, &docs]);
+    assert_eq!(code, Some(0), "a suggestion is no error: {said}");
+    assert!(said.contains("managed defaults of a policy"), "{said}");
+    assert!(said.contains("model = \"gpt-5\" (3 of 3 repositories)"), "{said}");
+    assert!(!said.contains("model_reasoning_effort"), "only one says so: {said}");
+    let (_, defaults) = said.rsplit_once("\n\n").unwrap();
+    assert_eq!(defaults.parse::<toml::Table>().unwrap(), same.parse().unwrap(), "ready to be pasted");
+
+    // What the defaults say already, the repositories can drop.
+    let defaults = folder.path().join("defaults.toml");
+    std::fs::write(&defaults, "model = \"gpt-5\"\n").unwrap();
+    let (_, said) = run(&["--defaults", defaults.to_str().unwrap(), "--json"], &[&app, &web, &docs]);
+    let report: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(report["suggestion"]["defaults"], "sandbox_mode = \"workspace-write\"\n");
+    let already = |n: usize| report["suggestion"]["repeated"][n]["is_default_already"].clone();
+    assert_eq!((already(0), already(1)), (json!(true), json!(false)));
+
+    // One that is wrong fails them all, and the others are still looked at.
+    let wrong = repository("wrong", "sandbox_mode = 1\n");
+    let (code, said) = run(&[], &[&wrong, &web]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("wrong/.codex/config.toml:1:") && said.contains("web: good"), "{said}");
 }

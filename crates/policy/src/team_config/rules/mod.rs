@@ -15,12 +15,16 @@ pub use inside::{EVALUATE, evaluate_standard_input};
 use provost_model::command::{Action, PrefixRule, RuleSource};
 use provost_model::lint::{Problem, Severity};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+
+/// How many requests have rules evaluated at a time: each may keep a core busy for some seconds.
+pub(crate) static AT_A_TIME: Semaphore = Semaphore::const_new(2);
 
 /// The longest `.rules` file, in bytes.
-pub const MAX_RULES_BYTES: usize = 256 << 10;
+pub const MAX_RULES_BYTES: usize = 1 << 20;
 
 /// The most rules of one file.
-pub const MAX_RULES: usize = 5_000;
+pub const MAX_RULES: usize = 10_000;
 
 /// What a `.rules` file says.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
