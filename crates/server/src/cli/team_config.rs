@@ -145,6 +145,9 @@ fn of_repository(out: &mut String, repository: &RepositoryReport) {
         let rest = format!("{} [{} of {}{version}]", overridden.effect, by.key, by.policy);
         say(out, &format!("{place}: overridden: {}{value}: {rest}", overridden.key));
     }
+    if repository.files.is_empty() && repository.problems.is_empty() {
+        return say(out, &format!("{name}: no Team Config here (.codex, .agents/skills)"));
+    }
     let errors = repository.problems.iter().filter(|found| found.problem.severity == Severity::Error).count();
     let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let verdict = if errors == 0 { "good".to_owned() } else { counted(errors, "error") };
