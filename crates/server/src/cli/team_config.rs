@@ -116,7 +116,7 @@ fn text(report: &Report) -> String {
     if let Some(suggestion) = &report.suggestion {
         say(&mut out, &format!("\n{}", suggestion.message));
         for repeated in &suggestion.repeated {
-            let already = if repeated.is_default_already { ", which they say already" } else { "" };
+            let already = if repeated.is_default_already { ": the defaults say so already, drop it there" } else { "" };
             let count = format!("{} of {} repositories", repeated.repositories, report.repositories.len());
             say(&mut out, &format!("  {} = {} ({count}{already})", repeated.key, repeated.value));
         }
