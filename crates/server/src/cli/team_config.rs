@@ -97,8 +97,8 @@ fn read(path: &Path, lint: fn(&str) -> Vec<Problem>) -> Result<String> {
 
 async fn ask(remote: &RemoteArgs, email: &str, repositories: &[Repository]) -> Result<Report> {
     let sent = repositories.iter().map(|repository| {
-        // What is no text is an error here already.
-        let texts = repository.files.iter();
+        // What is no text is an error here already, and skills are overridden by nothing.
+        let texts = repository.files.iter().filter(|(path, _)| !path.ends_with("/SKILL.md"));
         let texts = texts.filter_map(|(path, bytes)| Some((path.clone(), std::str::from_utf8(bytes).ok()?)));
         json!({ "name": repository.name, "files": texts.collect::<std::collections::BTreeMap<_, _>>() })
     });

@@ -20,8 +20,8 @@ const MEMORY_BYTES: u64 = 768 << 20;
 /// How much of it the values of the file may take before it is told so by name, in bytes.
 const HEAP_BYTES: usize = 64 << 20;
 
-/// How long the process may compute, in seconds.
-const CPU_SECONDS: u64 = 2;
+/// How long the process may compute, in seconds: some times what the longest file of plain rules takes a slow machine.
+const CPU_SECONDS: u64 = 5;
 
 /// How many calls and rounds of loops a file may take.
 const MAX_TICKS: u64 = 1_000_000;
