@@ -108,7 +108,7 @@ async fn what_was_asked_of_a_rollout_lapses_with_it() {
     // What cannot be done cannot be asked for.
     let unchanged = json!({ "contents": super::V1, "percent": 5 });
     let answer = server.post(&format!("/api/v1/policies/{policy}/rollouts"), unchanged).await;
-    assert_eq!(status(&answer), "422 unchanged");
+    assert_eq!(status(&answer), "422 unchanged contents");
 
     let begin = json!({ "contents": V3, "percent": 1 });
     let asked = server.post(&format!("/api/v1/policies/{policy}/rollouts"), begin.clone()).await;
