@@ -37,7 +37,7 @@ pub mod scim;
 mod settings;
 pub mod simulate;
 mod spelling;
-pub mod telemetry;
+mod telemetry;
 mod upstream;
 mod workspace;
 

@@ -5,7 +5,6 @@ use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use jiff::Timestamp;
 use provost_model::lint::{self, Problem, Severity};
-use provost_model::telemetry::lint_own_collector;
 use provost_model::{ClientVersion, PolicyId, Workspace};
 use provost_store::Change;
 use provost_store::tables::policies::{self, PolicyRow};
@@ -18,7 +17,7 @@ use utoipa::ToSchema;
 
 use super::authors::Author;
 use super::policy_proposals::ProposalBody;
-use crate::client_versions::{InUse, SeenVersion};
+use crate::client_versions::{self, InUse, SeenVersion};
 use crate::proposals::{PolicyDraft, ProposedChange, Written, submit};
 
 /// A policy, at one of its versions.
@@ -53,8 +52,7 @@ pub(crate) struct PolicyBody {
 impl PolicyBody {
     /// A version, with its author as they are called now.
     pub(crate) fn of(row: PolicyRow, workspace: &Workspace) -> Self {
-        let mut warnings = problems(&row.contents, row.defaults.as_deref());
-        warnings.extend(lint_own_collector(&row.contents, &workspace.settings));
+        let warnings = problems(&row.contents, row.defaults.as_deref());
         let author = Author::of(&row.created_by, workspace);
         let PolicyRow { id, name, version, contents, defaults, created_by, created_at, note, restores, approved_by } =
             row;
@@ -113,12 +111,17 @@ impl PolicyFields {
     /// The client versions in use, which this would be the text of a policy for. Asked before the change
     /// begins: who holds the workspace's lock takes no second connection.
     async fn in_use(&self, app: &App, caller: &Caller, id: Option<PolicyId>) -> Result<InUse> {
-        InUse::of(app, &caller.workspace, id, &self.contents, &self.allow_client_versions).await
+        let before = id.and_then(|id| caller.workspace.policies.get(&id));
+        Ok(InUse {
+            seen: client_versions::of(app, caller.workspace.id, &self.contents).await?,
+            allowed: self.allow_client_versions.clone(),
+            is_new: before.is_none_or(|before| *before.contents != *self.contents),
+        })
     }
 
     fn split(self) -> (PolicyDraft, Option<String>) {
-        let Self { name, contents, defaults, allow_client_versions, note } = self;
-        (PolicyDraft { name, contents, defaults, allow_client_versions }, note)
+        let Self { name, contents, defaults, allow_client_versions: _, note } = self;
+        (PolicyDraft { name, contents, defaults }, note)
     }
 }
 

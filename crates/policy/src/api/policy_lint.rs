@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use provost_model::lint::{self, Problem, Severity};
-use provost_model::telemetry::lint_own_collector;
 use provost_web::{App, ErrorBody, Json, Permit, Result, permits};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -41,12 +40,9 @@ pub(crate) async fn lint(
     Json(body): Json<LintRequest>,
 ) -> Result<axum::Json<LintAnswer>> {
     let client_versions = client_versions::of(&app, permit.workspace.id, &body.contents).await?;
-    let workspace = permit.workspace.clone();
     let work = move || {
         let defaults_problems = body.defaults.as_deref().map(lint::defaults).unwrap_or_default();
-        let mut problems = lint::requirements(&body.contents);
-        problems.extend(lint_own_collector(&body.contents, &workspace.settings));
-        (problems, defaults_problems)
+        (lint::requirements(&body.contents), defaults_problems)
     };
     // A text may be a megabyte long, and other requests wait for this thread.
     let work = tokio::task::spawn_blocking(work).await;

@@ -1,7 +1,7 @@
 //! `/api/v1/policy-proposals`: changes that wait for a second person.
 
 use axum::extract::State;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use provost_model::event::EventType;
 use provost_model::policy_diff::PolicyDiff;
 use provost_model::{ApiKeyStatus, MemberId, Permission, PolicyId, PolicyProposalId, Workspace};
@@ -16,15 +16,11 @@ use utoipa::{IntoParams, ToSchema};
 use super::authors::Author;
 use crate::proposals::{By, ProposedChange, preview, target};
 
-/// What waited longer cannot be approved any more.
-const MAX_AGE: SignedDuration = SignedDuration::from_hours(30 * 24);
-
 /// A change that waits for a second person, or what became of it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct ProposalBody {
     id: PolicyProposalId,
-    /// `create_policy`, `update_policy`, `roll_back_policy`, `delete_policy`, `update_policy_rules`,
-    /// `apply_policy_set`, `start_rollout`, `update_rollout` or `finish_rollout`.
+    /// `create_policy`, `update_policy`, `roll_back_policy`, `delete_policy` or `update_policy_rules`.
     kind: String,
     /// `pending`, `approved`, `denied` or `withdrawn`.
     status: &'static str,
@@ -148,10 +144,6 @@ pub(crate) async fn approve(
 ) -> Result<axum::Json<ProposalBody>> {
     let caller = &session.caller;
     caller.require(&app, Permission::CodexAdminister)?;
-    // Clients of other versions may have come since it was asked for. Asked before the change begins: who holds
-    // the workspace's lock takes no second connection.
-    let wanted = proposed(&mut app.store.read().await?, &caller.workspace, id).await?;
-    wanted.check_client_versions(&app, &caller.workspace).await?;
     let mut change = caller.change(&app).await?;
     let (ws, now) = (change.workspace_id(), change.at());
     // What was taken from them while the change waited for its turn counts.
@@ -161,7 +153,6 @@ pub(crate) async fn approve(
         return Err(Error::forbidden(Permission::CodexAdminister));
     }
     let row = waiting(&mut change, id).await?;
-    refuse_expired(&row, now)?;
     let subject = json!({ "proposal_id": id });
     caller.require_second_person(&app, &mut change, &row.known_by, "a change of policies", subject).await?;
     if !may_still_ask(&mut change, &row).await? {
@@ -217,18 +208,6 @@ async fn waiting(change: &mut Change, id: PolicyProposalId) -> Result<PolicyProp
         ProposalStatus::Pending => Ok(row),
         status => Err(Error::conflict("not_waiting", format!("this proposal is {} already", status.as_str()))),
     }
-}
-
-/// Refuses what was asked for too long ago to be meant still.
-fn refuse_expired(row: &PolicyProposalRow, now: Timestamp) -> Result<()> {
-    if now.duration_since(row.created_at) <= MAX_AGE {
-        return Ok(());
-    }
-    let message = format!(
-        "this was asked for more than {} days ago: deny it, and have it asked for again",
-        MAX_AGE.as_hours() / 24
-    );
-    Err(Error::conflict("proposal_expired", message))
 }
 
 /// What a proposal would do.

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::State;
-use provost_model::{ClientVersion, GroupId, PolicyId, PolicyRule, Workspace, WorkspaceId, name_key};
+use provost_model::{ClientVersion, GroupId, PolicyId, PolicyRule, WorkspaceId, name_key};
 use provost_store::tables::policies::{self, PolicyRow};
 use provost_store::tables::{Page, groups, policy_rules};
 use provost_store::{Change, Tx};
@@ -97,9 +97,6 @@ pub(crate) struct WantedSet {
     policies: Vec<SetPolicy>,
     rules: Option<SetRules>,
     prune: bool,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<String>)]
-    allow_client_versions: Vec<ClientVersion>,
     /// The plan that whoever asks has seen. A proposal has a base instead.
     #[serde(skip)]
     plan_id: Option<String>,
@@ -156,17 +153,20 @@ pub(crate) async fn update(
     Json(body): Json<PolicySetRequest>,
 ) -> Result<Written> {
     let policies = checked(body.policies)?;
-    let wanted = WantedSet {
-        policies,
-        rules: body.rules,
-        prune: body.prune,
-        allow_client_versions: body.allow_client_versions,
-        plan_id: body.plan_id,
-    };
+    let wanted = WantedSet { policies, rules: body.rules, prune: body.prune, plan_id: body.plan_id };
+    let ws = permit.workspace.id;
     // Before the change begins: who holds the workspace's lock takes no second connection.
-    wanted.check_client_versions(&app, &permit.workspace).await?;
+    let published: HashSet<&str> = permit.workspace.policies.values().map(|policy| &*policy.contents).collect();
+    for (index, policy) in wanted.policies.iter().enumerate() {
+        // What is published already stops nobody anew.
+        if !published.contains(policy.contents.as_str()) {
+            let seen = client_versions::of(&app, ws, &policy.contents).await?;
+            let in_set = |error: Error| error.with_field(format!("policies[{index}].contents"));
+            client_versions::check(&seen, &body.allow_client_versions).map_err(in_set)?;
+        }
+    }
     if body.dry_run {
-        let (plan, _) = wanted.plan(&mut app.store.read().await?, permit.workspace.id).await?;
+        let (plan, _) = wanted.plan(&mut app.store.read().await?, ws).await?;
         return Ok(Written::Set(plan));
     }
     let change = permit.change(&app).await?;
@@ -174,20 +174,6 @@ pub(crate) async fn update(
 }
 
 impl WantedSet {
-    /// Refuses what would stop a client version in use.
-    pub(crate) async fn check_client_versions(&self, app: &App, workspace: &Workspace) -> Result<()> {
-        let published: HashSet<&str> = workspace.policies.values().map(|policy| &*policy.contents).collect();
-        for (index, policy) in self.policies.iter().enumerate() {
-            // What is published already stops nobody anew.
-            if !published.contains(policy.contents.as_str()) {
-                let seen = client_versions::of(app, workspace.id, &policy.contents).await?;
-                let in_set = |error: Error| error.with_field(format!("policies[{index}].contents"));
-                client_versions::check(&seen, &self.allow_client_versions).map_err(in_set)?;
-            }
-        }
-        Ok(())
-    }
-
     /// What there is to do, and what is there.
     async fn plan(&self, tx: &mut Tx, ws: WorkspaceId) -> Result<(PolicySetPlan, Vec<PolicyRow>)> {
         let present = all(tx, ws).await?;
@@ -246,12 +232,12 @@ fn checked(policies: Vec<SetPolicy>) -> Result<Vec<SetPolicy>> {
     }
     let mut names = HashSet::new();
     let check = |(index, SetPolicy { name, contents, defaults }): (usize, SetPolicy)| {
-        let draft = check(PolicyDraft::new(name, contents, defaults)).map_err(|error| {
+        let draft = check(PolicyDraft { name, contents, defaults }).map_err(|error| {
             let field = error.field().unwrap_or("contents");
             let field = format!("policies[{index}].{field}");
             error.with_field(field)
         })?;
-        let PolicyDraft { name, contents, defaults, .. } = draft;
+        let PolicyDraft { name, contents, defaults } = draft;
         if !names.insert(name_key(&name)) {
             let message = format!("two policies of the set have the name {name}");
             return Err(Error::invalid(format!("policies[{index}].name"), "duplicate_name", message));
@@ -403,10 +389,10 @@ async fn do_steps(change: &mut Change, by: &By, plan: &PolicySetPlan, present: V
     for step in plan.steps.iter().cloned() {
         let step = match step {
             Step::CreatePolicy { name, contents, defaults } => {
-                ProposedChange::CreatePolicy { policy: PolicyDraft::new(name, contents, defaults) }
+                ProposedChange::CreatePolicy { policy: PolicyDraft { name, contents, defaults } }
             }
             Step::UpdatePolicy { id, after: SetPolicy { name, contents, defaults }, .. } => {
-                ProposedChange::UpdatePolicy { policy_id: id, policy: PolicyDraft::new(name, contents, defaults) }
+                ProposedChange::UpdatePolicy { policy_id: id, policy: PolicyDraft { name, contents, defaults } }
             }
             Step::DeletePolicy { id, .. } => ProposedChange::DeletePolicy { policy_id: id },
             Step::UpdateRules { after, .. } => {

@@ -6,25 +6,20 @@
 
 mod policies;
 pub(crate) mod preview;
-pub(crate) mod rollouts;
 mod rules;
 mod submit;
 
-use provost_model::{ClientVersion, PolicyId, PolicyProposalId, RolloutId, Workspace, WorkspaceId};
+use provost_model::{PolicyId, PolicyProposalId, WorkspaceId};
 use provost_store::tables::policies as policy_table;
 use provost_store::tables::policies::PolicyRow;
-use provost_store::tables::rollouts::RolloutRow;
 use provost_store::{Change, Tx};
-use provost_web::{App, Etag, Result};
+use provost_web::{Etag, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::api::policy_rollouts::RolloutFields;
 use crate::api::policy_rules::{self, PolicyRulesBody};
 use crate::api::policy_set::{PolicySetPlan, WantedSet};
-use crate::api::rollouts::update::RolloutPatch;
-use crate::client_versions::InUse;
 
 pub(crate) use rules::compare as compare_rules;
 pub(crate) use submit::{Written, submit, target};
@@ -62,25 +57,6 @@ pub(crate) enum ProposedChange {
         /// All of them.
         policy_rules: PolicyRulesBody,
     },
-    /// The next version of a policy, to some members first.
-    StartRollout {
-        /// Which policy.
-        policy_id: PolicyId,
-        /// What it is to say, and to whom.
-        rollout: RolloutFields,
-    },
-    /// A rollout to more or other members, or one that halts less readily.
-    UpdateRollout {
-        /// Which rollout.
-        rollout_id: RolloutId,
-        /// What is to change of it.
-        rollout: RolloutPatch,
-    },
-    /// The version of a rollout to everybody.
-    FinishRollout {
-        /// Which rollout.
-        rollout_id: RolloutId,
-    },
     /// Policies and rules by name, at once.
     ApplyPolicySet {
         /// All of them.
@@ -96,16 +72,6 @@ pub(crate) struct PolicyDraft {
     pub(crate) contents: String,
     /// `config.toml`.
     pub(crate) defaults: Option<String>,
-    /// Client versions that it may keep from loading it although they are in use.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<String>)]
-    pub(crate) allow_client_versions: Vec<ClientVersion>,
-}
-
-impl PolicyDraft {
-    pub(crate) fn new(name: String, contents: String, defaults: Option<String>) -> Self {
-        Self { name, contents, defaults, allow_client_versions: Vec::new() }
-    }
 }
 
 /// In whose name a write is done.
@@ -120,22 +86,12 @@ pub(crate) struct By {
 }
 
 impl By {
-    /// At once, with nothing to say about it.
-    pub(crate) fn alone(author: String) -> Self {
-        Self { author, note: String::new(), approved: None }
-    }
-
-    /// What Provost does by itself.
-    pub(crate) fn system() -> Self {
-        Self::alone("system".to_owned())
-    }
-
     fn approver(&self) -> Option<String> {
         self.approved.as_ref().map(|(approver, _)| approver.clone())
     }
 
     /// The details of an event, with who asked for it where that is another than who does it.
-    pub(crate) fn details(&self, details: Value) -> Value {
+    fn details(&self, details: Value) -> Value {
         let (mut details, Some((_, proposal))) = (details.clone(), &self.approved) else { return details };
         details["proposal_id"] = json!(proposal);
         details["proposed_by"] = json!(self.author);
@@ -157,8 +113,6 @@ pub(crate) struct Applied {
 pub(crate) enum Now {
     /// This version of a policy.
     Policy(Box<PolicyRow>),
-    /// This rollout.
-    Rollout(Box<RolloutRow>),
     /// The policy is gone.
     Gone,
     /// These rules.
@@ -186,9 +140,6 @@ impl ProposedChange {
             Self::RollBackPolicy { .. } => "roll_back_policy",
             Self::DeletePolicy { .. } => "delete_policy",
             Self::UpdatePolicyRules { .. } => "update_policy_rules",
-            Self::StartRollout { .. } => "start_rollout",
-            Self::UpdateRollout { .. } => "update_rollout",
-            Self::FinishRollout { .. } => "finish_rollout",
             Self::ApplyPolicySet { .. } => "apply_policy_set",
         }
     }
@@ -198,13 +149,8 @@ impl ProposedChange {
         match self {
             Self::UpdatePolicy { policy_id, .. }
             | Self::RollBackPolicy { policy_id, .. }
-            | Self::StartRollout { policy_id, .. }
             | Self::DeletePolicy { policy_id } => Some(*policy_id),
-            Self::CreatePolicy { .. }
-            | Self::UpdatePolicyRules { .. }
-            | Self::UpdateRollout { .. }
-            | Self::FinishRollout { .. }
-            | Self::ApplyPolicySet { .. } => None,
+            Self::CreatePolicy { .. } | Self::UpdatePolicyRules { .. } | Self::ApplyPolicySet { .. } => None,
         }
     }
 
@@ -220,25 +166,8 @@ impl ProposedChange {
                 Ok(tag.to_str().unwrap_or_default().to_owned())
             }
             Self::ApplyPolicySet { policy_set } => policy_set.plan_id(tx, ws).await,
-            Self::UpdateRollout { rollout_id, .. } => rollouts::base(tx, ws, *rollout_id, true).await,
-            Self::FinishRollout { rollout_id } => rollouts::base(tx, ws, *rollout_id, false).await,
             _ => Ok(String::new()),
         }
-    }
-
-    /// Refuses a text that would stop a client version in use. Ask before the change begins: who holds the workspace's
-    /// lock takes no second connection. (A rollback is not held up: its text has been loaded before.)
-    pub(crate) async fn check_client_versions(&self, app: &App, workspace: &Workspace) -> Result<()> {
-        let (id, PolicyDraft { contents, allow_client_versions, .. }) = match self {
-            Self::CreatePolicy { policy } => (None, policy),
-            Self::UpdatePolicy { policy_id, policy } => (Some(*policy_id), policy),
-            Self::StartRollout { policy_id, rollout } => {
-                return rollout.in_use(app, workspace, *policy_id).await?.check();
-            }
-            Self::ApplyPolicySet { policy_set } => return policy_set.check_client_versions(app, workspace).await,
-            _ => return Ok(()),
-        };
-        InUse::of(app, workspace, id, contents, allow_client_versions).await?.check()
     }
 
     /// Does it: checks it against what is there, writes it, and says so. Whoever calls commits.
@@ -251,9 +180,6 @@ impl ProposedChange {
             }
             Self::DeletePolicy { policy_id } => policies::delete(change, policy_id, by).await,
             Self::UpdatePolicyRules { policy_rules } => rules::update(change, policy_rules, by).await,
-            Self::StartRollout { policy_id, rollout } => rollouts::start(change, policy_id, rollout, by).await,
-            Self::UpdateRollout { rollout_id, rollout } => rollouts::update(change, rollout_id, rollout, by).await,
-            Self::FinishRollout { rollout_id } => rollouts::finish(change, rollout_id, by).await,
             Self::ApplyPolicySet { policy_set } => policy_set.apply(change, by).await,
         }
     }

@@ -5,7 +5,6 @@ use provost_model::policy_diff::{self, ChangeKind, Effect, PolicyChange, PolicyD
 use provost_store::Tx;
 use provost_store::tables::policies::{self, PolicyRow};
 use provost_store::tables::policy_proposals::{PolicyProposalRow, ProposalStatus};
-use provost_store::tables::rollouts;
 use provost_web::Result;
 use serde_json::json;
 
@@ -24,7 +23,7 @@ pub(crate) enum Preview {
 
 impl From<PolicyRow> for PolicyDraft {
     fn from(row: PolicyRow) -> Self {
-        Self::new(row.name, row.contents, row.defaults)
+        Self { name: row.name, contents: row.contents, defaults: row.defaults }
     }
 }
 
@@ -54,26 +53,11 @@ pub(crate) async fn gather(
             let after = earlier.map(|earlier| PolicyDraft { name: name.unwrap_or_default(), ..earlier });
             Preview::Policy(before, after)
         }
-        ProposedChange::StartRollout { rollout, .. } => {
-            let name = before.as_ref().map(|before| before.name.clone()).unwrap_or_default();
-            let after = PolicyDraft::new(name, rollout.contents.clone(), rollout.defaults.clone());
-            Preview::Policy(before, Some(after))
-        }
-        ProposedChange::FinishRollout { rollout_id } => match rollouts::get(tx, ws, *rollout_id).await? {
-            Some(row) => {
-                let before = policies::get_version(tx, ws, row.policy_id, row.baseline_version).await?;
-                let after = policies::get_version(tx, ws, row.policy_id, row.candidate_version).await?;
-                Preview::Policy(before.map(PolicyDraft::from), after.map(PolicyDraft::from))
-            }
-            None => Preview::Unknown,
-        },
         ProposedChange::UpdatePolicyRules { policy_rules } if is_pending => {
             Preview::Rules(policy_rules::read(tx, ws).await?, policy_rules.clone())
         }
-        // What a set or a patch asks for stands in the proposal itself.
-        ProposedChange::UpdatePolicyRules { .. }
-        | ProposedChange::UpdateRollout { .. }
-        | ProposedChange::ApplyPolicySet { .. } => Preview::Unknown,
+        // The plan of a set stands in the proposal itself, text by text.
+        ProposedChange::UpdatePolicyRules { .. } | ProposedChange::ApplyPolicySet { .. } => Preview::Unknown,
     })
 }
 

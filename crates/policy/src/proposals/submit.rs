@@ -15,7 +15,6 @@ use crate::api::policies::PolicyBody;
 use crate::api::policy_proposals::ProposalBody;
 use crate::api::policy_rules::PolicyRulesBody;
 use crate::api::policy_set::PolicySetPlan;
-use crate::api::rollouts::body::RolloutBody;
 use crate::client_versions::{InUse, SeenVersion};
 
 /// How many proposals of one member or key may wait.
@@ -27,8 +26,6 @@ const MAX_NOTE: usize = 1_000;
 pub(crate) enum Written {
     /// 200 or 201: a version of a policy.
     Policy(StatusCode, Box<PolicyBody>),
-    /// 200 or 201: a rollout.
-    Rollout(StatusCode, Box<RolloutBody>),
     /// 204.
     Gone,
     /// 200: the rules.
@@ -40,17 +37,12 @@ pub(crate) enum Written {
 }
 
 impl Written {
-    pub(crate) fn of(now: Now, status: StatusCode, workspace: &Workspace, seen: Option<Vec<SeenVersion>>) -> Self {
+    fn of(now: Now, status: StatusCode, workspace: &Workspace, seen: Option<Vec<SeenVersion>>) -> Self {
         match now {
             Now::Policy(row) => {
                 let mut body = PolicyBody::of(*row, workspace);
                 body.client_versions = seen;
                 Self::Policy(status, body.into())
-            }
-            Now::Rollout(row) => {
-                let mut body = RolloutBody::new(*row, workspace);
-                body.client_versions = seen;
-                Self::Rollout(status, body.into())
             }
             Now::Gone => Self::Gone,
             Now::Rules(body) => Self::Rules(body),
@@ -63,7 +55,6 @@ impl IntoResponse for Written {
     fn into_response(self) -> Response {
         match self {
             Self::Policy(status, body) => (status, *body).into_response(),
-            Self::Rollout(status, body) => (status, Etag(body)).into_response(),
             Self::Gone => StatusCode::NO_CONTENT.into_response(),
             Self::Rules(body) => Etag(body).into_response(),
             Self::Set(plan) => axum::Json(plan).into_response(),
@@ -88,10 +79,8 @@ pub(crate) async fn submit(
     let waits = workspaces::settings(&mut change, ws).await?.policy_approval;
     let base = if waits { proposed.base(&mut change, ws).await? } else { String::new() };
     let by = By { author: caller.id(), note: note.clone(), approved: None };
-    let status = match proposed {
-        ProposedChange::CreatePolicy { .. } | ProposedChange::StartRollout { .. } => StatusCode::CREATED,
-        _ => StatusCode::OK,
-    };
+    let status =
+        if matches!(proposed, ProposedChange::CreatePolicy { .. }) { StatusCode::CREATED } else { StatusCode::OK };
     let applied = proposed.clone().apply(&mut change, &by).await?;
     if applied.is_changed {
         if let Some(in_use) = &in_use {

@@ -13,8 +13,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::proposals::By;
-
 pub use self::watch::{look_after_rollouts, watch_rollouts};
 
 /// How the clients of both versions do since the rollout began.
@@ -40,7 +38,7 @@ pub(crate) async fn figures(tx: &mut Tx, ws: WorkspaceId, row: &RolloutRow, now:
 }
 
 /// Ends a rollout that is under way, and records it with how both arms stood.
-pub(crate) async fn end(change: &mut Change, mut row: RolloutRow, to: RolloutStatus, by: &By) -> Result<RolloutRow> {
+pub(crate) async fn end(change: &mut Change, mut row: RolloutRow, to: RolloutStatus) -> Result<RolloutRow> {
     let (ws, now) = (change.workspace_id(), change.at());
     let figures = json!(figures(change, ws, &row, now).await?);
     let target = target(change, &row).await?;
@@ -61,7 +59,7 @@ pub(crate) async fn end(change: &mut Change, mut row: RolloutRow, to: RolloutSta
         RolloutStatus::Cancelled => EventType::RolloutCancelled,
         _ => EventType::RolloutFinished,
     };
-    change.record(event, target, by.details(details));
+    change.record(event, target, details);
     if to == RolloutStatus::Finished {
         publish(change, &row).await?;
     }

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use http::{Method, StatusCode};
 use jiff::SignedDuration;
 use provost_store::tables::policy_deliveries::{self, DeliveryRow};
-use provost_testkit::server::{PASSWORD, Server};
+use provost_testkit::server::Server;
 use serde_json::{Value, json};
 
-use super::{BOTH, PATIENT, stage};
+use super::{BOTH, PATIENT};
 
 const POLICIES: &str = "/api/v1/policies";
 const LINT: &str = "/api/v1/policies/lint";
@@ -165,61 +165,4 @@ async fn hostile_texts_are_answered_in_time() {
     }
     // The server still answers.
     server.get(POLICIES).await.ok();
-}
-
-#[tokio::test]
-async fn what_would_stop_a_client_in_use_is_rolled_out_only_on_purpose() {
-    let server = Server::start_with(BOTH[0], PATIENT).await;
-    let id = server.policy("Plain", "").await;
-    seen(&server, &server.workspace_id, &[("0.98.0", 1, 1), ("0.99.0", 1, 1)]).await;
-    let path = format!("{POLICIES}/{id}/rollouts");
-    let refused = server.post(&path, json!({ "contents": MODERN, "percent": 5 })).await;
-    assert_eq!(refused.body["error"]["code"], "policy_invalid", "{}", refused.body);
-    // It stops only whom it reaches.
-    let newer = json!({ "contents": MODERN, "percent": 5, "min_client_version": "0.100.0" });
-    let begun = server.post(&path, newer).await.ok();
-    assert_eq!(begun["client_versions"], json!([]));
-    server.post(&format!("/api/v1/rollouts/{}/cancel", begun["id"].as_str().unwrap()), json!({})).await.ok();
-    let meant = json!({ "contents": MODERN, "percent": 5, "allow_client_versions": ["0.98.0", "0.99.0"] });
-    assert_eq!(server.post(&path, meant).await.ok()["client_versions"].as_array().map(Vec::len), Some(2));
-}
-
-#[tokio::test]
-async fn a_client_that_came_since_is_thought_of_at_approval() {
-    let server = Server::start_with(BOTH[0], PATIENT).await;
-    let body = json!({ "email": "olga@acme.example", "password": PASSWORD, "builtin_role": "owner" });
-    server.call(&stage::owner(&server).await, Method::POST, "/api/v1/members", Some(body)).await.ok();
-    let id = server.policy("Plain", "").await;
-    server.patch("/api/v1/settings", json!({ "policy_approval": true })).await.ok();
-    let olga = server.sign_in("olga@acme.example").await;
-    let ask = async |allowed: &[&str]| {
-        let body = json!({ "name": "Plain", "contents": MODERN, "allow_client_versions": allowed });
-        let asked = server.put(&format!("{POLICIES}/{id}"), body).await;
-        assert_eq!(asked.status, StatusCode::ACCEPTED, "{}", asked.body);
-        format!("/api/v1/policy-proposals/{}/approve", asked.text("id"))
-    };
-    let (unaware, aware) = (ask(&[]).await, ask(&["0.98.0"]).await);
-    seen(&server, &server.workspace_id, &[("0.98.0", 1, 0)]).await;
-    let refused = server.call(&olga, Method::POST, &unaware, None).await;
-    assert_eq!((refused.status.as_u16(), &refused.body["error"]["code"]), (422, &json!("policy_invalid")));
-    server.call(&olga, Method::POST, &aware, None).await.ok();
-    assert_eq!(server.get(&format!("{POLICIES}/{id}")).await.ok()["version"], 2);
-}
-
-#[tokio::test]
-async fn a_policy_with_a_collector_of_its_own_is_warned_of_where_reports_are_wanted() {
-    let server = Server::start_with(BOTH[0], PATIENT).await;
-    let text = "[otel]\nenvironment = \"prod\"\n";
-    let codes = async || {
-        let answer = server.post(LINT, json!({ "contents": text })).await.ok();
-        let problems = answer["problems"].as_array().unwrap().clone();
-        problems.iter().filter(|problem| problem["code"] == "own_telemetry").count()
-    };
-    assert_eq!(codes().await, 0);
-    server.patch("/api/v1/settings", json!({ "telemetry": true })).await.ok();
-    assert_eq!(codes().await, 1);
-    let id = server.policy("Own", text).await;
-    let policy = server.get(&format!("{POLICIES}/{id}")).await.ok();
-    let warnings = policy["warnings"].as_array().unwrap();
-    assert!(warnings.iter().any(|warning| warning["code"] == "own_telemetry"), "{policy}");
 }

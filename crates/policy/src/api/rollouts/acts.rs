@@ -1,18 +1,16 @@
 //! `/api/v1/rollouts/{id}/pause`, `/resume`, `/finish`, `/cancel`.
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use provost_model::event::EventType;
 use provost_model::{RolloutId, RolloutStatus};
 use provost_store::Touched;
 use provost_store::tables::rollouts;
-use provost_web::{App, Caller, Error, ErrorBody, Etag, PathId, Permit, Result, permits};
+use provost_web::{App, Caller, ErrorBody, Etag, PathId, Permit, Result, permits};
 use serde_json::json;
 
 use super::body::{RolloutBody, RolloutShown};
-use super::{find_live, shown};
-use crate::api::policy_proposals::ProposalBody;
-use crate::proposals::{By, ProposedChange, Written, submit};
+use super::{check_approval, find_live, shown};
 use crate::rollouts::{end, target};
 
 type May = Permit<permits::CodexAdminister>;
@@ -69,17 +67,14 @@ async fn turn(
 
 /// Finish a rollout: its version becomes the one that everybody gets.
 #[utoipa::path(post, path = "/api/v1/rollouts/{id}/finish", tag = "Policies", params(("id" = RolloutId, Path)),
-    responses((status = 200, body = RolloutShown), (status = 202, body = ProposalBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+    responses((status = 200, body = RolloutShown), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
         (status = 409, body = ErrorBody)))]
 pub(crate) async fn finish(permit: May, State(app): State<App>, PathId(id): PathId<RolloutId>) -> Result<Response> {
     let mut change = permit.change(&app).await?;
-    find_live(&mut change, id).await?;
-    let written = submit(&app, &permit, change, ProposedChange::FinishRollout { rollout_id: id }, None, None).await?;
-    if matches!(written, Written::Proposed(_)) {
-        return Ok(written.into_response());
-    }
-    let ws = permit.workspace.id;
-    let row = rollouts::get(&mut app.store.read().await?, ws, id).await?.ok_or_else(|| Error::not_found("rollout"))?;
+    let row = find_live(&mut change, id).await?;
+    check_approval(&mut change).await?;
+    let row = end(&mut change, row, RolloutStatus::Finished).await?;
+    change.commit().await?;
     shown(&mut app.store.read().await?, &app, &permit, row).await
 }
 
@@ -90,8 +85,7 @@ pub(crate) async fn finish(permit: May, State(app): State<App>, PathId(id): Path
 pub(crate) async fn cancel(permit: May, State(app): State<App>, PathId(id): PathId<RolloutId>) -> Result<Response> {
     let mut change = permit.change(&app).await?;
     let row = find_live(&mut change, id).await?;
-    let by = By::alone(permit.id());
-    let row = end(&mut change, row, RolloutStatus::Cancelled, &by).await?;
+    let row = end(&mut change, row, RolloutStatus::Cancelled).await?;
     change.commit().await?;
     shown(&mut app.store.read().await?, &app, &permit, row).await
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use provost_model::{
     ClientVersion, GroupId, Percent, PolicyId, RolloutGuard, RolloutId, RolloutReach, RolloutStage, RolloutStatus,
-    Workspace, WorkspaceId,
+    Workspace,
 };
 use provost_store::tables::rollouts::RolloutRow;
 use provost_store::{Tx, tables::groups};
@@ -11,7 +11,6 @@ use provost_web::{Error, Result, present};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::client_versions::SeenVersion;
 use crate::rollouts::Figures;
 
 /// More are no list that a person can follow.
@@ -59,20 +58,12 @@ pub(crate) struct RolloutBody {
     /// When it was halted, finished or cancelled.
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Timestamp>,
-    /// What the client versions seen in the last 30 days make of it. In the answer to who starts it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) client_versions: Option<Vec<SeenVersion>>,
 }
 
 impl RolloutBody {
     /// Of a row, in a workspace that says which groups are there.
     pub(crate) fn new(row: RolloutRow, workspace: &Workspace) -> Self {
         let gone = row.group_ids.iter().copied().filter(|id| !workspace.groups.contains_key(id)).collect();
-        Self { gone_group_ids: gone, ..Self::of_groups_that_are_there(row) }
-    }
-
-    /// Of a row whose groups are known to be there.
-    pub(crate) fn of_groups_that_are_there(row: RolloutRow) -> Self {
         let stage = (!row.stages.is_empty()).then_some(row.stage);
         Self {
             id: row.id,
@@ -82,7 +73,7 @@ impl RolloutBody {
             status: row.status,
             percent: row.percent,
             group_ids: row.group_ids,
-            gone_group_ids: Vec::new(),
+            gone_group_ids: gone,
             min_client_version: row.min_client_version,
             max_client_version: row.max_client_version,
             guard: row.guard,
@@ -93,7 +84,6 @@ impl RolloutBody {
             created_at: row.created_at,
             updated_at: row.updated_at,
             ended_at: row.ended_at,
-            client_versions: None,
         }
     }
 }
@@ -125,26 +115,26 @@ impl From<RolloutReach> for RolloutReachBody {
 }
 
 /// When a rollout halts by itself: what is absent is as it was, or as it is by default.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RolloutGuardFields {
     /// Nothing is concluded from fewer clients: 1 to 100000, 10 by default.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present")]
     min_clients: Option<u32>,
     /// In percentage points; 20 by default.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present")]
     max_silent_increase: Option<Percent>,
     /// In percentage points; 10 by default.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present")]
     max_failure_increase: Option<Percent>,
     /// How long after its first fetch a client is judged: up to 10080, 30 by default.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present")]
     grace_minutes: Option<u32>,
     /// How many may stay silent where there are too few others to compare with; 50 by default.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present")]
     max_silent: Option<Percent>,
     /// How many turns may fail where there are too few others to compare with; 50 by default.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present")]
     max_failure: Option<Percent>,
 }
 
@@ -183,12 +173,12 @@ pub(crate) fn check_versions(min: Option<ClientVersion>, max: Option<ClientVersi
 }
 
 /// The groups in their order, each once; refuses what is not there.
-pub(crate) async fn check_groups(tx: &mut Tx, ws: WorkspaceId, ids: &[GroupId]) -> Result<Vec<GroupId>> {
+pub(crate) async fn check_groups(tx: &mut Tx, workspace: &Workspace, ids: &[GroupId]) -> Result<Vec<GroupId>> {
     if ids.len() > MAX_GROUPS {
         return Err(Error::invalid("group_ids", "too_many", format!("there can be at most {MAX_GROUPS} groups")));
     }
     for (index, id) in ids.iter().enumerate() {
-        if groups::get(tx, ws, *id).await?.is_none() {
+        if groups::get(tx, workspace.id, *id).await?.is_none() {
             let message = "there is no such group (it may have been deleted): leave it out";
             return Err(Error::invalid(format!("group_ids[{index}]"), "unknown_group", message));
         }

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use provost_model::{RolloutId, RolloutStatus};
 use provost_store::tables::rollouts::{self, RolloutFilter, RolloutRow};
+use provost_store::tables::workspaces;
 use provost_store::{Change, Tx};
 use provost_web::{App, Caller, Error, ErrorBody, Etag, List, ListQuery, PathId, Permit, Query, Result, permits};
 use serde::Deserialize;
@@ -78,7 +79,7 @@ async fn shown(tx: &mut Tx, app: &App, caller: &Caller, row: RolloutRow) -> Resu
 }
 
 /// A rollout that is under way, for a change of it.
-pub(crate) async fn find_live(change: &mut Change, id: RolloutId) -> Result<RolloutRow> {
+async fn find_live(change: &mut Change, id: RolloutId) -> Result<RolloutRow> {
     let ws = change.workspace_id();
     let row = rollouts::get(change, ws, id).await?.ok_or_else(|| Error::not_found("rollout"))?;
     if row.status.is_live() {
@@ -94,4 +95,17 @@ pub(crate) fn refuse_while_live(rollout: &RolloutRow) -> Error {
     let message = format!("version {version} of the policy is being rolled out ({id}): finish or cancel that first");
     let details = json!({ "rollout_id": id, "candidate_version": version, "status": rollout.status });
     Error::conflict("rollout_live", message).with_details(details)
+}
+
+/// Where a second person must agree to changes of policies (`policy_approval`), a rollout is started,
+/// widened and finished through a proposal. Until there is a `ProposedChange` for it, it is refused here.
+/// Read in the change, like [`crate::proposals::submit`] does: approval that is turned on counts from then on.
+pub(crate) async fn check_approval(change: &mut Change) -> Result<()> {
+    let ws = change.workspace_id();
+    if !workspaces::settings(change, ws).await?.policy_approval {
+        return Ok(());
+    }
+    let message = "policies change only when a second person has agreed, and rollouts cannot be proposed yet: \
+        propose the new version itself, or have an owner turn `policy_approval` off";
+    Err(Error::conflict("approval_required", message))
 }

@@ -1,7 +1,6 @@
 //! `/api/v1/rollouts` and `/api/v1/policies/{id}/rollouts`: whom a new version reaches, and how that ends.
 
 mod guard;
-mod proposals;
 mod refusals;
 
 use http::Method;
