@@ -20,7 +20,8 @@ use crate::proposals::{By, ProposedChange, preview, target};
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct ProposalBody {
     id: PolicyProposalId,
-    /// `create_policy`, `update_policy`, `roll_back_policy`, `delete_policy` or `update_policy_rules`.
+    /// `create_policy`, `update_policy`, `roll_back_policy`, `delete_policy`, `update_policy_rules`, `apply_policy_set`,
+    /// `start_rollout`, `update_rollout` or `finish_rollout`.
     kind: String,
     /// `pending`, `approved`, `denied` or `withdrawn`.
     status: &'static str,

@@ -15,6 +15,7 @@ use crate::api::policies::PolicyBody;
 use crate::api::policy_proposals::ProposalBody;
 use crate::api::policy_rules::PolicyRulesBody;
 use crate::api::policy_set::PolicySetPlan;
+use crate::api::rollouts::body::{RolloutBody, RolloutShown};
 use crate::client_versions::{InUse, SeenVersion};
 
 /// How many proposals of one member or key may wait.
@@ -32,6 +33,10 @@ pub(crate) enum Written {
     Rules(PolicyRulesBody),
     /// 200: a set of policies, by what was done.
     Set(PolicySetPlan),
+    /// 200 or 201: a rollout that is under way.
+    Rollout(StatusCode, Box<RolloutBody>),
+    /// 200: a rollout that has ended.
+    RolloutEnded(Box<RolloutShown>),
     /// 202: it waits for a second person.
     Proposed(Box<ProposalBody>),
 }
@@ -47,6 +52,10 @@ impl Written {
             Now::Gone => Self::Gone,
             Now::Rules(body) => Self::Rules(body),
             Now::Set(plan) => Self::Set(plan),
+            Now::Rollout(row) if row.status.is_live() => {
+                Self::Rollout(status, RolloutBody::new(*row, workspace).into())
+            }
+            Now::Rollout(row) => Self::RolloutEnded(RolloutShown::ended(*row, workspace).into()),
         }
     }
 }
@@ -58,6 +67,8 @@ impl IntoResponse for Written {
             Self::Gone => StatusCode::NO_CONTENT.into_response(),
             Self::Rules(body) => Etag(body).into_response(),
             Self::Set(plan) => axum::Json(plan).into_response(),
+            Self::Rollout(status, body) => (status, Etag(body)).into_response(),
+            Self::RolloutEnded(body) => body.into_response(),
             Self::Proposed(body) => (StatusCode::ACCEPTED, axum::Json(body)).into_response(),
         }
     }
@@ -79,14 +90,16 @@ pub(crate) async fn submit(
     let waits = workspaces::settings(&mut change, ws).await?.policy_approval;
     let base = if waits { proposed.base(&mut change, ws).await? } else { String::new() };
     let by = By { author: caller.id(), note: note.clone(), approved: None };
-    let status =
-        if matches!(proposed, ProposedChange::CreatePolicy { .. }) { StatusCode::CREATED } else { StatusCode::OK };
+    let status = match proposed {
+        ProposedChange::CreatePolicy { .. } | ProposedChange::StartRollout { .. } => StatusCode::CREATED,
+        _ => StatusCode::OK,
+    };
     let applied = proposed.clone().apply(&mut change, &by).await?;
     if applied.is_changed {
         if let Some(in_use) = &in_use {
             in_use.check()?;
         }
-        if waits {
+        if waits && !applied.is_free {
             // It was only tried: without a commit nothing of it stays.
             drop(change);
             return propose(app, caller, proposed, base, note).await;
