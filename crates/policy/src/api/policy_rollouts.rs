@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::policy_proposals::ProposalBody;
-use super::rollouts::body::{RolloutBody, RolloutGuardFields};
-use crate::proposals::{ProposedChange, Written, submit};
+use super::rollouts::body::{RolloutBody, RolloutGuardFields, RolloutStarted};
+use crate::proposals::{ProposedChange, Written, in_use, submit};
 
 /// A version to roll out, and to whom: at least a percentage, groups, or stages.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -41,6 +41,11 @@ pub(crate) struct RolloutFields {
     /// finishes.
     #[serde(default)]
     pub(crate) stages: Vec<RolloutStage>,
+    /// Client versions, such as "0.98.0", that the new version may keep from loading it although they are in use:
+    /// those that it does not reach at first as well, as finishing it takes it to everybody.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub(crate) allow_client_versions: Vec<ClientVersion>,
 }
 
 /// The rollouts of a policy, by age.
@@ -67,7 +72,7 @@ pub(crate) async fn list(
 /// version that is published. One that would stop a client is refused, and nothing is stored.
 #[utoipa::path(post, path = "/api/v1/policies/{id}/rollouts", tag = "Policies", params(("id" = PolicyId, Path)),
     request_body = RolloutFields,
-    responses((status = 201, body = RolloutBody), (status = 202, body = ProposalBody), (status = 403, body = ErrorBody),
+    responses((status = 201, body = RolloutStarted), (status = 202, body = ProposalBody), (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 422, body = ErrorBody)))]
 pub(crate) async fn create(
     permit: Permit<permits::CodexAdminister>,
@@ -75,7 +80,9 @@ pub(crate) async fn create(
     PathId(id): PathId<PolicyId>,
     Json(body): Json<RolloutFields>,
 ) -> Result<Written> {
-    let change = permit.change(&app).await?;
     let note = Some(body.note.clone());
-    submit(&app, &permit, change, ProposedChange::StartRollout { policy_id: id, rollout: body }, note, None).await
+    let proposed = ProposedChange::StartRollout { policy_id: id, rollout: body };
+    let in_use = in_use::ask(&app, &permit.workspace, &proposed).await?;
+    let change = permit.change(&app).await?;
+    submit(&app, &permit, change, proposed, note, in_use).await
 }

@@ -4,13 +4,14 @@
 //! Such a write is a value, a [`ProposedChange`]: what can be proposed can be stored, looked at, and applied
 //! later exactly as it would have been at once. Another kind of write plugs in as another variant.
 
+pub(crate) mod in_use;
 mod policies;
 pub(crate) mod preview;
 mod rollouts;
 mod rules;
 mod submit;
 
-use provost_model::{PolicyId, PolicyProposalId, RolloutId, WorkspaceId};
+use provost_model::{ClientVersion, PolicyId, PolicyProposalId, RolloutId, WorkspaceId};
 use provost_store::tables::policies as policy_table;
 use provost_store::tables::policies::PolicyRow;
 use provost_store::tables::rollouts::RolloutRow;
@@ -36,6 +37,10 @@ pub(crate) enum ProposedChange {
     CreatePolicy {
         /// What it says.
         policy: PolicyDraft,
+        /// Client versions in use that it may stop.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[schema(value_type = Vec<String>)]
+        allow_client_versions: Vec<ClientVersion>,
     },
     /// The next version of a policy.
     UpdatePolicy {
@@ -43,6 +48,10 @@ pub(crate) enum ProposedChange {
         policy_id: PolicyId,
         /// What it is to say.
         policy: PolicyDraft,
+        /// Client versions in use that it may stop.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[schema(value_type = Vec<String>)]
+        allow_client_versions: Vec<ClientVersion>,
     },
     /// The next version of a policy, which says what an earlier one said.
     RollBackPolicy {
@@ -215,8 +224,8 @@ impl ProposedChange {
     /// Does it: checks it against what is there, writes it, and says so. Whoever calls commits.
     pub(crate) async fn apply(self, change: &mut Change, by: &By) -> Result<Applied> {
         match self {
-            Self::CreatePolicy { policy } => policies::create(change, policy, by).await,
-            Self::UpdatePolicy { policy_id, policy } => policies::update(change, policy_id, policy, by).await,
+            Self::CreatePolicy { policy, .. } => policies::create(change, policy, by).await,
+            Self::UpdatePolicy { policy_id, policy, .. } => policies::update(change, policy_id, policy, by).await,
             Self::RollBackPolicy { policy_id, to_version } => {
                 policies::roll_back(change, policy_id, to_version, by).await
             }

@@ -47,7 +47,7 @@ pub(crate) async fn gather(
     };
     let before = before.map(PolicyDraft::from);
     Ok(match change {
-        ProposedChange::CreatePolicy { policy } => Preview::Policy(None, Some(policy.clone())),
+        ProposedChange::CreatePolicy { policy, .. } => Preview::Policy(None, Some(policy.clone())),
         ProposedChange::UpdatePolicy { policy, .. } => Preview::Policy(before, Some(policy.clone())),
         ProposedChange::DeletePolicy { .. } => Preview::Policy(before, None),
         ProposedChange::RollBackPolicy { policy_id, to_version } => {

@@ -75,7 +75,7 @@ pub(crate) async fn finish(permit: May, State(app): State<App>, PathId(id): Path
     let mut change = permit.change(&app).await?;
     let policy_id = find_live(&mut change, id).await?.policy_id;
     let proposed = ProposedChange::FinishRollout { policy_id, rollout_id: id };
-    submit(&app, &permit, change, proposed, None, None).await
+    submit(&app, &permit, change, proposed, None, Vec::new()).await
 }
 
 /// Cancel a rollout: everybody gets the version of before. The other stays in the history.

@@ -12,6 +12,7 @@ use provost_web::{Error, Etag, Result, present};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::client_versions::SeenVersion;
 use crate::rollouts::Figures;
 
 /// More are no list that a person can follow.
@@ -92,6 +93,15 @@ impl RolloutBody {
             ended_at: row.ended_at,
         }
     }
+}
+
+/// A rollout that has begun.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RolloutStarted {
+    #[serde(flatten)]
+    pub(crate) rollout: RolloutBody,
+    /// What the client versions seen in the last 30 days make of the new version.
+    pub(crate) client_versions: Vec<SeenVersion>,
 }
 
 /// A rollout with whom it reaches and how the clients of both versions do.

@@ -75,5 +75,5 @@ pub(crate) async fn update(
     let policy_id = row.policy_id;
     Etag(RolloutBody::new(row, &permit.workspace)).check(&headers)?;
     let proposed = ProposedChange::UpdateRollout { policy_id, rollout_id: id, rollout: patch };
-    submit(&app, &permit, change, proposed, None, None).await
+    submit(&app, &permit, change, proposed, None, Vec::new()).await
 }
