@@ -17,6 +17,7 @@ use super::authors::Author;
 use super::policy_proposals::ProposalBody;
 use crate::client_versions::SeenVersion;
 use crate::proposals::{PolicyDraft, ProposedChange, Written, in_use, submit};
+use crate::telemetry;
 
 /// A policy, at one of its versions.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -28,7 +29,7 @@ pub(crate) struct PolicyBody {
     contents: String,
     /// `config.toml`: where clients start from.
     defaults: Option<String>,
-    /// What the linter has to say; an error never gets here.
+    /// What the linter has to say, and what there is to say of it in this workspace; an error never gets here.
     warnings: Vec<Problem>,
     /// What the client versions seen in the last 30 days make of it; only in the answer to publishing.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,7 +51,8 @@ pub(crate) struct PolicyBody {
 impl PolicyBody {
     /// A version, with its author as they are called now.
     pub(crate) fn of(row: PolicyRow, workspace: &Workspace) -> Self {
-        let warnings = problems(&row.contents, row.defaults.as_deref());
+        let mut warnings = problems(&row.contents, row.defaults.as_deref());
+        warnings.extend(telemetry::warning(workspace, &row.contents));
         let author = Author::of(&row.created_by, workspace);
         let PolicyRow { id, name, version, contents, defaults, created_by, created_at, note, restores, approved_by } =
             row;
