@@ -66,8 +66,10 @@ pub(crate) async fn of(app: &App, ws: WorkspaceId, contents: &str) -> Result<Vec
     Ok(joined.collect())
 }
 
-/// The client versions in use, for a policy that is to be published.
+/// The client versions in use, for a text that clients are to get.
 pub(crate) struct InUse {
+    /// Where in the request the text is.
+    pub(crate) field: String,
     /// What they make of it.
     pub(crate) seen: Vec<SeenVersion>,
     /// Those that it may stop.
@@ -79,12 +81,15 @@ pub(crate) struct InUse {
 impl InUse {
     /// Refuses what would stop one of them.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.is_new { check(&self.seen, &self.allowed) } else { Ok(()) }
+        if !self.is_new {
+            return Ok(());
+        }
+        check(&self.seen, &self.allowed).map_err(|error| error.with_field(self.field.clone()))
     }
 }
 
 /// Refuses a policy that would stop a version that was seen, unless whoever publishes it says that this is meant.
-pub(crate) fn check(seen: &[SeenVersion], allowed: &[ClientVersion]) -> Result<()> {
+fn check(seen: &[SeenVersion], allowed: &[ClientVersion]) -> Result<()> {
     let stopped = seen.iter().filter(|seen| !allowed.contains(&seen.version)).filter_map(|seen| {
         let problem = seen.problems.iter().find(|problem| problem.severity == Severity::Error)?;
         Some((seen, problem))

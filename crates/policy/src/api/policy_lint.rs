@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::client_versions::{self, SeenVersion};
+use crate::telemetry;
 
 /// A policy text to look at.
 #[derive(Deserialize, ToSchema)]
@@ -40,9 +41,16 @@ pub(crate) async fn lint(
     Json(body): Json<LintRequest>,
 ) -> Result<axum::Json<LintAnswer>> {
     let client_versions = client_versions::of(&app, permit.workspace.id, &body.contents).await?;
+    let workspace = permit.workspace.clone();
     let work = move || {
         let defaults_problems = body.defaults.as_deref().map(lint::defaults).unwrap_or_default();
-        (lint::requirements(&body.contents), defaults_problems)
+        let mut problems = lint::requirements(&body.contents);
+        if let Some(warning) = telemetry::warning(&workspace, &body.contents) {
+            let place = (warning.line, warning.column);
+            let index = problems.partition_point(|problem| (problem.line, problem.column) <= place);
+            problems.insert(index, warning);
+        }
+        (problems, defaults_problems)
     };
     // A text may be a megabyte long, and other requests wait for this thread.
     let work = tokio::task::spawn_blocking(work).await;

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::State;
-use provost_model::{ClientVersion, GroupId, PolicyId, PolicyRule, WorkspaceId, name_key};
+use provost_model::{ClientVersion, GroupId, PolicyId, PolicyRule, Workspace, WorkspaceId, name_key};
 use provost_store::tables::policies::{self, PolicyRow};
 use provost_store::tables::{Page, groups, policy_rules};
 use provost_store::{Change, Tx};
@@ -17,8 +17,8 @@ use utoipa::ToSchema;
 use super::policies::check;
 use super::policy_proposals::ProposalBody;
 use super::policy_rules::{MAX_RULES, PolicyRulesBody};
-use crate::client_versions;
-use crate::proposals::{Applied, By, Now, PolicyDraft, ProposedChange, Written, submit};
+use crate::client_versions::InUse;
+use crate::proposals::{Applied, By, Now, PolicyDraft, ProposedChange, Written, in_use, submit};
 
 /// More are no set that a person can follow.
 const MAX_POLICIES: usize = 500;
@@ -97,6 +97,10 @@ pub(crate) struct WantedSet {
     policies: Vec<SetPolicy>,
     rules: Option<SetRules>,
     prune: bool,
+    /// Client versions in use that it may stop.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub(crate) allow_client_versions: Vec<ClientVersion>,
     /// The plan that whoever asks has seen. A proposal has a base instead.
     #[serde(skip)]
     plan_id: Option<String>,
@@ -152,28 +156,27 @@ pub(crate) async fn update(
     State(app): State<App>,
     Json(body): Json<PolicySetRequest>,
 ) -> Result<Written> {
-    let policies = checked(body.policies)?;
-    let wanted = WantedSet { policies, rules: body.rules, prune: body.prune, plan_id: body.plan_id };
-    let ws = permit.workspace.id;
-    // Before the change begins: who holds the workspace's lock takes no second connection.
-    let published: HashSet<&str> = permit.workspace.policies.values().map(|policy| &*policy.contents).collect();
-    for (index, policy) in wanted.policies.iter().enumerate() {
-        // What is published already stops nobody anew.
-        if !published.contains(policy.contents.as_str()) {
-            let seen = client_versions::of(&app, ws, &policy.contents).await?;
-            let in_set = |error: Error| error.with_field(format!("policies[{index}].contents"));
-            client_versions::check(&seen, &body.allow_client_versions).map_err(in_set)?;
-        }
-    }
-    if body.dry_run {
-        let (plan, _) = wanted.plan(&mut app.store.read().await?, ws).await?;
+    let PolicySetRequest { policies, rules, prune, dry_run, plan_id, allow_client_versions, note } = body;
+    let wanted = WantedSet { policies: checked(policies)?, rules, prune, allow_client_versions, plan_id };
+    let proposed = ProposedChange::ApplyPolicySet { policy_set: wanted.clone() };
+    let in_use = in_use::ask(&app, &permit.workspace, &proposed).await?;
+    in_use.iter().try_for_each(InUse::check)?;
+    if dry_run {
+        let (plan, _) = wanted.plan(&mut app.store.read().await?, permit.workspace.id).await?;
         return Ok(Written::Set(plan));
     }
     let change = permit.change(&app).await?;
-    submit(&app, &permit, change, ProposedChange::ApplyPolicySet { policy_set: wanted }, body.note, None).await
+    submit(&app, &permit, change, proposed, note, in_use).await
 }
 
 impl WantedSet {
+    /// The texts that no policy has yet, by their place in the set: what is published already stops nobody anew.
+    pub(crate) fn new_texts(&self, workspace: &Workspace) -> impl Iterator<Item = (usize, &str)> {
+        let published: HashSet<_> = workspace.policies.values().map(|policy| policy.contents.clone()).collect();
+        let texts = self.policies.iter().map(|policy| policy.contents.as_str()).enumerate();
+        texts.filter(move |(_, contents)| !published.contains(*contents))
+    }
+
     /// What there is to do, and what is there.
     async fn plan(&self, tx: &mut Tx, ws: WorkspaceId) -> Result<(PolicySetPlan, Vec<PolicyRow>)> {
         let present = all(tx, ws).await?;
@@ -388,11 +391,16 @@ async fn do_steps(change: &mut Change, by: &By, plan: &PolicySetPlan, present: V
     // Rules let go of what is deleted after them: the steps stand in this order.
     for step in plan.steps.iter().cloned() {
         let step = match step {
-            Step::CreatePolicy { name, contents, defaults } => {
-                ProposedChange::CreatePolicy { policy: PolicyDraft { name, contents, defaults } }
-            }
+            Step::CreatePolicy { name, contents, defaults } => ProposedChange::CreatePolicy {
+                policy: PolicyDraft { name, contents, defaults },
+                allow_client_versions: Vec::new(),
+            },
             Step::UpdatePolicy { id, after: SetPolicy { name, contents, defaults }, .. } => {
-                ProposedChange::UpdatePolicy { policy_id: id, policy: PolicyDraft { name, contents, defaults } }
+                ProposedChange::UpdatePolicy {
+                    policy_id: id,
+                    policy: PolicyDraft { name, contents, defaults },
+                    allow_client_versions: Vec::new(),
+                }
             }
             Step::DeletePolicy { id, .. } => ProposedChange::DeletePolicy { policy_id: id },
             Step::UpdateRules { after, .. } => {

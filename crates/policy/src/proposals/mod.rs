@@ -4,22 +4,27 @@
 //! Such a write is a value, a [`ProposedChange`]: what can be proposed can be stored, looked at, and applied
 //! later exactly as it would have been at once. Another kind of write plugs in as another variant.
 
+pub(crate) mod in_use;
 mod policies;
 pub(crate) mod preview;
+mod rollouts;
 mod rules;
 mod submit;
 
-use provost_model::{PolicyId, PolicyProposalId, WorkspaceId};
+use provost_model::{ClientVersion, PolicyId, PolicyProposalId, RolloutId, WorkspaceId};
 use provost_store::tables::policies as policy_table;
 use provost_store::tables::policies::PolicyRow;
+use provost_store::tables::rollouts::RolloutRow;
 use provost_store::{Change, Tx};
 use provost_web::{Etag, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::api::policy_rollouts::RolloutFields;
 use crate::api::policy_rules::{self, PolicyRulesBody};
 use crate::api::policy_set::{PolicySetPlan, WantedSet};
+use crate::api::rollouts::update::RolloutPatch;
 
 pub(crate) use rules::compare as compare_rules;
 pub(crate) use submit::{Written, submit, target};
@@ -32,6 +37,10 @@ pub(crate) enum ProposedChange {
     CreatePolicy {
         /// What it says.
         policy: PolicyDraft,
+        /// Client versions in use that it may stop.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[schema(value_type = Vec<String>)]
+        allow_client_versions: Vec<ClientVersion>,
     },
     /// The next version of a policy.
     UpdatePolicy {
@@ -39,6 +48,10 @@ pub(crate) enum ProposedChange {
         policy_id: PolicyId,
         /// What it is to say.
         policy: PolicyDraft,
+        /// Client versions in use that it may stop.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[schema(value_type = Vec<String>)]
+        allow_client_versions: Vec<ClientVersion>,
     },
     /// The next version of a policy, which says what an earlier one said.
     RollBackPolicy {
@@ -61,6 +74,30 @@ pub(crate) enum ProposedChange {
     ApplyPolicySet {
         /// All of them.
         policy_set: WantedSet,
+    },
+    /// The next version of a policy, on its way to some of the members who get the policy. The stages that it
+    /// takes by itself are part of it.
+    StartRollout {
+        /// Of which policy.
+        policy_id: PolicyId,
+        /// What it is to say, and to whom.
+        rollout: RolloutFields,
+    },
+    /// A rollout that is to reach others, or to halt less readily.
+    UpdateRollout {
+        /// Of which policy.
+        policy_id: PolicyId,
+        /// Which rollout.
+        rollout_id: RolloutId,
+        /// What is to be different.
+        rollout: RolloutPatch,
+    },
+    /// A rollout whose version everybody is to get.
+    FinishRollout {
+        /// Of which policy.
+        policy_id: PolicyId,
+        /// Which rollout.
+        rollout_id: RolloutId,
     },
 }
 
@@ -86,12 +123,12 @@ pub(crate) struct By {
 }
 
 impl By {
-    fn approver(&self) -> Option<String> {
+    pub(crate) fn approver(&self) -> Option<String> {
         self.approved.as_ref().map(|(approver, _)| approver.clone())
     }
 
     /// The details of an event, with who asked for it where that is another than who does it.
-    fn details(&self, details: Value) -> Value {
+    pub(crate) fn details(&self, details: Value) -> Value {
         let (mut details, Some((_, proposal))) = (details.clone(), &self.approved) else { return details };
         details["proposal_id"] = json!(proposal);
         details["proposed_by"] = json!(self.author);
@@ -104,6 +141,8 @@ impl By {
 pub(crate) struct Applied {
     /// Whether there is anything to commit.
     pub(crate) is_changed: bool,
+    /// Whether one person may do it where the workspace wants a second one: it makes nothing wider.
+    pub(crate) is_free: bool,
     /// What is there now.
     pub(crate) now: Now,
 }
@@ -119,15 +158,17 @@ pub(crate) enum Now {
     Rules(PolicyRulesBody),
     /// What a set asked for, by what was done.
     Set(PolicySetPlan),
+    /// This rollout.
+    Rollout(Box<RolloutRow>),
 }
 
 impl Applied {
     pub(crate) fn changed(now: Now) -> Self {
-        Self { is_changed: true, now }
+        Self { is_changed: true, is_free: false, now }
     }
 
     pub(crate) fn unchanged(now: Now) -> Self {
-        Self { is_changed: false, now }
+        Self { is_changed: false, is_free: true, now }
     }
 }
 
@@ -141,6 +182,9 @@ impl ProposedChange {
             Self::DeletePolicy { .. } => "delete_policy",
             Self::UpdatePolicyRules { .. } => "update_policy_rules",
             Self::ApplyPolicySet { .. } => "apply_policy_set",
+            Self::StartRollout { .. } => "start_rollout",
+            Self::UpdateRollout { .. } => "update_rollout",
+            Self::FinishRollout { .. } => "finish_rollout",
         }
     }
 
@@ -149,13 +193,20 @@ impl ProposedChange {
         match self {
             Self::UpdatePolicy { policy_id, .. }
             | Self::RollBackPolicy { policy_id, .. }
-            | Self::DeletePolicy { policy_id } => Some(*policy_id),
+            | Self::DeletePolicy { policy_id }
+            | Self::StartRollout { policy_id, .. }
+            | Self::UpdateRollout { policy_id, .. }
+            | Self::FinishRollout { policy_id, .. } => Some(*policy_id),
             Self::CreatePolicy { .. } | Self::UpdatePolicyRules { .. } | Self::ApplyPolicySet { .. } => None,
         }
     }
 
     /// What it is written against, as it is now: a proposal is stale when this is not what it was.
     pub(crate) async fn base(&self, tx: &mut Tx, ws: WorkspaceId) -> Result<String> {
+        if let Self::UpdateRollout { rollout_id, .. } | Self::FinishRollout { rollout_id, .. } = self {
+            let is_finish = matches!(self, Self::FinishRollout { .. });
+            return rollouts::base(tx, ws, *rollout_id, is_finish).await;
+        }
         if let Some(id) = self.policy_id() {
             let row = policy_table::get(tx, ws, id).await?;
             return Ok(row.map_or_else(|| "gone".to_owned(), |row| row.version.to_string()));
@@ -173,14 +224,17 @@ impl ProposedChange {
     /// Does it: checks it against what is there, writes it, and says so. Whoever calls commits.
     pub(crate) async fn apply(self, change: &mut Change, by: &By) -> Result<Applied> {
         match self {
-            Self::CreatePolicy { policy } => policies::create(change, policy, by).await,
-            Self::UpdatePolicy { policy_id, policy } => policies::update(change, policy_id, policy, by).await,
+            Self::CreatePolicy { policy, .. } => policies::create(change, policy, by).await,
+            Self::UpdatePolicy { policy_id, policy, .. } => policies::update(change, policy_id, policy, by).await,
             Self::RollBackPolicy { policy_id, to_version } => {
                 policies::roll_back(change, policy_id, to_version, by).await
             }
             Self::DeletePolicy { policy_id } => policies::delete(change, policy_id, by).await,
             Self::UpdatePolicyRules { policy_rules } => rules::update(change, policy_rules, by).await,
             Self::ApplyPolicySet { policy_set } => policy_set.apply(change, by).await,
+            Self::StartRollout { policy_id, rollout } => rollouts::start(change, policy_id, rollout, by).await,
+            Self::UpdateRollout { rollout_id, rollout, .. } => rollouts::update(change, rollout_id, rollout, by).await,
+            Self::FinishRollout { rollout_id, .. } => rollouts::finish(change, rollout_id, by).await,
         }
     }
 }

@@ -1,16 +1,18 @@
 //! How rollouts look, and what may be asked of them.
 
+use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use provost_model::{
     ClientVersion, GroupId, Percent, PolicyId, RolloutGuard, RolloutId, RolloutReach, RolloutStage, RolloutStatus,
-    Workspace,
+    Workspace, WorkspaceId,
 };
 use provost_store::tables::rollouts::RolloutRow;
 use provost_store::{Tx, tables::groups};
-use provost_web::{Error, Result, present};
+use provost_web::{Error, Etag, Result, present};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::client_versions::SeenVersion;
 use crate::rollouts::Figures;
 
 /// More are no list that a person can follow.
@@ -64,6 +66,11 @@ impl RolloutBody {
     /// Of a row, in a workspace that says which groups are there.
     pub(crate) fn new(row: RolloutRow, workspace: &Workspace) -> Self {
         let gone = row.group_ids.iter().copied().filter(|id| !workspace.groups.contains_key(id)).collect();
+        Self { gone_group_ids: gone, ..Self::with_every_group(row) }
+    }
+
+    /// Of a row whose groups are all there.
+    pub(crate) fn with_every_group(row: RolloutRow) -> Self {
         let stage = (!row.stages.is_empty()).then_some(row.stage);
         Self {
             id: row.id,
@@ -73,7 +80,7 @@ impl RolloutBody {
             status: row.status,
             percent: row.percent,
             group_ids: row.group_ids,
-            gone_group_ids: gone,
+            gone_group_ids: Vec::new(),
             min_client_version: row.min_client_version,
             max_client_version: row.max_client_version,
             guard: row.guard,
@@ -88,6 +95,15 @@ impl RolloutBody {
     }
 }
 
+/// A rollout that has begun.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RolloutStarted {
+    #[serde(flatten)]
+    pub(crate) rollout: RolloutBody,
+    /// What the client versions seen in the last 30 days make of the new version.
+    pub(crate) client_versions: Vec<SeenVersion>,
+}
+
 /// A rollout with whom it reaches and how the clients of both versions do.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RolloutShown {
@@ -97,6 +113,20 @@ pub(crate) struct RolloutShown {
     pub(crate) reach: Option<RolloutReachBody>,
     /// Of one that has ended: when it did.
     pub(crate) figures: Option<Figures>,
+}
+
+impl RolloutShown {
+    /// One that has ended.
+    pub(crate) fn ended(row: RolloutRow, workspace: &Workspace) -> Self {
+        let figures = row.figures.clone().and_then(|figures| serde_json::from_value(figures).ok());
+        Self { rollout: RolloutBody::new(row, workspace), reach: None, figures }
+    }
+}
+
+impl IntoResponse for RolloutShown {
+    fn into_response(self) -> Response {
+        ([Etag(&self.rollout).header()], axum::Json(self)).into_response()
+    }
 }
 
 /// Whom a rollout reaches now, whichever clients they use.
@@ -115,26 +145,26 @@ impl From<RolloutReach> for RolloutReachBody {
 }
 
 /// When a rollout halts by itself: what is absent is as it was, or as it is by default.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RolloutGuardFields {
     /// Nothing is concluded from fewer clients: 1 to 100000, 10 by default.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     min_clients: Option<u32>,
     /// In percentage points; 20 by default.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     max_silent_increase: Option<Percent>,
     /// In percentage points; 10 by default.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     max_failure_increase: Option<Percent>,
     /// How long after its first fetch a client is judged: up to 10080, 30 by default.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     grace_minutes: Option<u32>,
     /// How many may stay silent where there are too few others to compare with; 50 by default.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     max_silent: Option<Percent>,
     /// How many turns may fail where there are too few others to compare with; 50 by default.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     max_failure: Option<Percent>,
 }
 
@@ -173,12 +203,12 @@ pub(crate) fn check_versions(min: Option<ClientVersion>, max: Option<ClientVersi
 }
 
 /// The groups in their order, each once; refuses what is not there.
-pub(crate) async fn check_groups(tx: &mut Tx, workspace: &Workspace, ids: &[GroupId]) -> Result<Vec<GroupId>> {
+pub(crate) async fn check_groups(tx: &mut Tx, ws: WorkspaceId, ids: &[GroupId]) -> Result<Vec<GroupId>> {
     if ids.len() > MAX_GROUPS {
         return Err(Error::invalid("group_ids", "too_many", format!("there can be at most {MAX_GROUPS} groups")));
     }
     for (index, id) in ids.iter().enumerate() {
-        if groups::get(tx, workspace.id, *id).await?.is_none() {
+        if groups::get(tx, ws, *id).await?.is_none() {
             let message = "there is no such group (it may have been deleted): leave it out";
             return Err(Error::invalid(format!("group_ids[{index}]"), "unknown_group", message));
         }

@@ -8,9 +8,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use provost_model::{RolloutId, RolloutStatus};
 use provost_store::tables::rollouts::{self, RolloutFilter, RolloutRow};
-use provost_store::tables::workspaces;
 use provost_store::{Change, Tx};
-use provost_web::{App, Caller, Error, ErrorBody, Etag, List, ListQuery, PathId, Permit, Query, Result, permits};
+use provost_web::{App, Caller, Error, ErrorBody, List, ListQuery, PathId, Permit, Query, Result, permits};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
@@ -65,21 +64,18 @@ pub(crate) async fn show(
 
 /// An answer with the figures, which carries the tag of what can be changed.
 async fn shown(tx: &mut Tx, app: &App, caller: &Caller, row: RolloutRow) -> Result<Response> {
+    if !row.status.is_live() {
+        return Ok(RolloutShown::ended(row, &caller.workspace).into_response());
+    }
     let (ws, now) = (caller.workspace.id, app.store.clock().now());
-    let (figures, reach) = match row.status.is_live() {
-        true => {
-            let reach = caller.workspace.rollout_reach(row.policy_id, now);
-            (Some(figures(tx, ws, &row, now).await?), Some(RolloutReachBody::from(reach)))
-        }
-        false => (row.figures.clone().and_then(|figures| serde_json::from_value(figures).ok()), None),
-    };
-    let rollout = Etag(RolloutBody::new(row, &caller.workspace));
-    let header = rollout.header();
-    Ok(([header], axum::Json(RolloutShown { rollout: rollout.0, reach, figures })).into_response())
+    let reach = Some(RolloutReachBody::from(caller.workspace.rollout_reach(row.policy_id, now)));
+    let figures = Some(figures(tx, ws, &row, now).await?);
+    let rollout = RolloutBody::new(row, &caller.workspace);
+    Ok(RolloutShown { rollout, reach, figures }.into_response())
 }
 
 /// A rollout that is under way, for a change of it.
-async fn find_live(change: &mut Change, id: RolloutId) -> Result<RolloutRow> {
+pub(crate) async fn find_live(change: &mut Change, id: RolloutId) -> Result<RolloutRow> {
     let ws = change.workspace_id();
     let row = rollouts::get(change, ws, id).await?.ok_or_else(|| Error::not_found("rollout"))?;
     if row.status.is_live() {
@@ -95,17 +91,4 @@ pub(crate) fn refuse_while_live(rollout: &RolloutRow) -> Error {
     let message = format!("version {version} of the policy is being rolled out ({id}): finish or cancel that first");
     let details = json!({ "rollout_id": id, "candidate_version": version, "status": rollout.status });
     Error::conflict("rollout_live", message).with_details(details)
-}
-
-/// Where a second person must agree to changes of policies (`policy_approval`), a rollout is started,
-/// widened and finished through a proposal. Until there is a `ProposedChange` for it, it is refused here.
-/// Read in the change, like [`crate::proposals::submit`] does: approval that is turned on counts from then on.
-pub(crate) async fn check_approval(change: &mut Change) -> Result<()> {
-    let ws = change.workspace_id();
-    if !workspaces::settings(change, ws).await?.policy_approval {
-        return Ok(());
-    }
-    let message = "policies change only when a second person has agreed, and rollouts cannot be proposed yet: \
-        propose the new version itself, or have an owner turn `policy_approval` off";
-    Err(Error::conflict("approval_required", message))
 }

@@ -2,107 +2,78 @@
 
 use axum::extract::State;
 use http::HeaderMap;
-use provost_model::event::EventType;
 use provost_model::{ClientVersion, GroupId, Percent, RolloutId};
-use provost_store::Touched;
-use provost_store::tables::rollouts::{self, RolloutRow};
+use provost_store::tables::rollouts::RolloutRow;
 use provost_web::{App, ErrorBody, Etag, Json, PathId, Permit, Result, nullable, permits, present};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::body::{RolloutBody, RolloutGuardFields, check_groups, check_versions};
-use super::{check_approval, find_live};
-use crate::rollouts::target;
+use super::body::{RolloutBody, RolloutGuardFields, check_versions};
+use super::find_live;
+use crate::api::policy_proposals::ProposalBody;
+use crate::proposals::{ProposedChange, Written, submit};
 
 /// What to change of a rollout: only what it names.
-#[derive(Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RolloutPatch {
     /// Takes the place of the stages, if there are some.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     percent: Option<Percent>,
     /// Empty is everybody.
-    #[serde(default, deserialize_with = "present")]
-    group_ids: Option<Vec<GroupId>>,
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub(crate) group_ids: Option<Vec<GroupId>>,
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     min_client_version: Option<Option<ClientVersion>>,
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     max_client_version: Option<Option<ClientVersion>>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     guard: Option<RolloutGuardFields>,
 }
 
-/// Change whom a rollout reaches, or when it halts by itself. Takes effect at once.
+impl RolloutPatch {
+    /// A rollout that is changed so. Whether its groups are there is for the caller to ask.
+    pub(crate) fn apply(&self, before: &RolloutRow) -> Result<RolloutRow> {
+        let mut after = before.clone();
+        if let Some(percent) = self.percent {
+            after.percent = percent;
+            after.stages.clear();
+        }
+        if let Some(ids) = &self.group_ids {
+            after.group_ids.clone_from(ids);
+            after.group_ids.sort_unstable();
+            after.group_ids.dedup();
+        }
+        after.min_client_version = self.min_client_version.unwrap_or(before.min_client_version);
+        after.max_client_version = self.max_client_version.unwrap_or(before.max_client_version);
+        check_versions(after.min_client_version, after.max_client_version)?;
+        if let Some(guard) = &self.guard {
+            after.guard = guard.apply(before.guard)?;
+        }
+        Ok(after)
+    }
+}
+
+/// Change whom a rollout reaches, or when it halts by itself. Takes effect at once; where the workspace wants a
+/// second person, what reaches others or changes the guard is proposed.
 #[utoipa::path(patch, path = "/api/v1/rollouts/{id}", tag = "Policies", params(("id" = RolloutId, Path)),
     request_body = RolloutPatch,
-    responses((status = 200, body = RolloutBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 409, body = ErrorBody), (status = 412, body = ErrorBody), (status = 422, body = ErrorBody)))]
+    responses((status = 200, body = RolloutBody), (status = 202, body = ProposalBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 412, body = ErrorBody),
+        (status = 422, body = ErrorBody)))]
 pub(crate) async fn update(
     permit: Permit<permits::CodexAdminister>,
     State(app): State<App>,
     PathId(id): PathId<RolloutId>,
     headers: HeaderMap,
     Json(patch): Json<RolloutPatch>,
-) -> Result<Etag<RolloutBody>> {
+) -> Result<Written> {
     let mut change = permit.change(&app).await?;
-    let before = find_live(&mut change, id).await?;
-    Etag(RolloutBody::new(before.clone(), &permit.workspace)).check(&headers)?;
-    let mut after = before.clone();
-    if let Some(percent) = patch.percent {
-        after.percent = percent;
-        after.stages.clear();
-    }
-    if let Some(ids) = &patch.group_ids {
-        after.group_ids = check_groups(&mut change, &permit.workspace, ids).await?;
-    }
-    after.min_client_version = patch.min_client_version.unwrap_or(before.min_client_version);
-    after.max_client_version = patch.max_client_version.unwrap_or(before.max_client_version);
-    check_versions(after.min_client_version, after.max_client_version)?;
-    if let Some(guard) = patch.guard {
-        after.guard = guard.apply(before.guard)?;
-    }
-    if after == before {
-        return Ok(Etag(RolloutBody::new(after, &permit.workspace)));
-    }
-    if widens(&before, &after) {
-        check_approval(&mut change).await?;
-    }
-    let ws = change.workspace_id();
-    after.updated_at = change.at();
-    rollouts::update(&mut change, ws, &after).await?;
-    change.touch(Touched::Policy(after.policy_id));
-    let target = target(&mut change, &after).await?;
-    change.record(EventType::RolloutUpdated, target, json!({ "changed": differences(&before, &after) }));
-    change.commit().await?;
-    Ok(Etag(RolloutBody::new(after, &permit.workspace)))
-}
-
-/// Whether somebody is reached who was not, or it halts less readily.
-fn widens(before: &RolloutRow, after: &RolloutRow) -> bool {
-    let everybody = after.group_ids.is_empty() && !before.group_ids.is_empty();
-    let other_groups =
-        !before.group_ids.is_empty() && after.group_ids.iter().any(|group| !before.group_ids.contains(group));
-    let older = before.min_client_version.is_some_and(|min| after.min_client_version.is_none_or(|now| now < min));
-    let newer = before.max_client_version.is_some_and(|max| after.max_client_version.is_none_or(|now| now > max));
-    let more = after.percent > before.percent;
-    more || everybody || other_groups || older || newer || after.guard != before.guard
-}
-
-/// What differs, before and after.
-fn differences(before: &RolloutRow, after: &RolloutRow) -> Map<String, Value> {
-    let fields = |row: &RolloutRow| {
-        [
-            ("percent", json!(row.percent)),
-            ("group_ids", json!(row.group_ids)),
-            ("min_client_version", json!(row.min_client_version)),
-            ("max_client_version", json!(row.max_client_version)),
-            ("guard", json!(row.guard)),
-            ("stages", json!(row.stages)),
-        ]
-    };
-    let both = fields(before).into_iter().zip(fields(after)).filter(|((_, before), (_, after))| before != after);
-    both.map(|((name, before), (_, after))| (name.to_owned(), json!({ "before": before, "after": after }))).collect()
+    let row = find_live(&mut change, id).await?;
+    let policy_id = row.policy_id;
+    Etag(RolloutBody::new(row, &permit.workspace)).check(&headers)?;
+    let proposed = ProposedChange::UpdateRollout { policy_id, rollout_id: id, rollout: patch };
+    submit(&app, &permit, change, proposed, None, Vec::new()).await
 }
