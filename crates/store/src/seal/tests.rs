@@ -123,7 +123,8 @@ async fn every_sealed_column_of_the_schema_is_in_the_table() {
     let sql = "SELECT m.name AS table_name, c.name AS column_name FROM sqlite_master m, pragma_table_info(m.name) c
         WHERE m.type = 'table' AND c.name LIKE '%sealed' ORDER BY 1, 2";
     let rows = db.read().await.expect("it reads").rows(sql, []).await.expect("it answers");
-    let name = |row: &crate::Row| format!("{}.{}", row.text("table_name").unwrap(), row.text("column_name").unwrap());
+    let text = |row: &crate::Row, column| row.text(column).expect("it is there");
+    let name = |row: &crate::Row| format!("{}.{}", text(row, "table_name"), text(row, "column_name"));
     let found: Vec<String> = rows.iter().map(name).collect();
     let mut known: Vec<String> =
         columns::SEALED.iter().map(|sealed| format!("{}.{}", sealed.table, sealed.column)).collect();
