@@ -1,6 +1,7 @@
 //! The verbs of the command line.
 
 mod exception;
+mod keys;
 mod policy_code;
 mod policy_explain;
 mod policy_folder;
@@ -50,6 +51,9 @@ enum Verb {
     /// Ask for another policy for a time, and decide on what was asked for.
     #[command(subcommand)]
     Exception(exception::ExceptionVerb),
+    /// Change the keys that everything secret is sealed with, while the server runs.
+    #[command(subcommand)]
+    Keys(keys::KeysVerb),
     /// Print the OpenAPI document of the admin API.
     Openapi,
 }
@@ -161,6 +165,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Verb::Exception(verb) => exception::run(verb).await,
         Verb::Policy(PolicyVerb::Explain(args)) => print(&policy_explain::explain(*args).await?),
         Verb::Policy(PolicyVerb::Rollback(args)) => print(&policy_rollback::run(args).await?),
+        Verb::Keys(verb) => print(&keys::run(verb).await?),
         Verb::Openapi => print(&format!("{}\n", openapi::document().to_pretty_json()?)),
     }
 }

@@ -26,22 +26,26 @@ pub struct DataKeyUse {
     pub row: DataKeyRow,
     /// Whether it seals what is sealed now.
     pub is_current: bool,
-    /// How many values in the database are sealed under it; none where values are not what it is for.
+    /// How many values in the database are sealed under it; none where values are not what it is for, or were
+    /// not counted.
     pub values: Option<i64>,
 }
 
 impl Store {
     /// All data keys, by age. Counting values reads every one of them.
-    pub async fn data_keys(&self) -> Result<Vec<DataKeyUse>> {
+    pub async fn data_keys(&self, count: bool) -> Result<Vec<DataKeyUse>> {
         let mut tx = self.read().await?;
         let rows = data_keys::list(&mut tx).await?;
-        let counts = columns::counts(&mut tx, |_| true).await?;
+        let counts = match count {
+            true => Some(columns::counts(&mut tx, |_| true).await?),
+            false => None,
+        };
         let current = newest(&rows).map(|row| row.id);
         let uses = rows.into_iter().map(|row| {
-            let count = |prefix: &[u8]| counts.get(prefix).copied().unwrap_or_default();
+            let count = |prefix: &[u8]| counts.as_ref().map(|counts| counts.get(prefix).copied().unwrap_or_default());
             let values = match row.purpose {
-                Purpose::Seal => Some(count(&prefix(row.id))),
-                Purpose::First => Some(count(&[FIRST])),
+                Purpose::Seal => count(&prefix(row.id)),
+                Purpose::First => count(&[FIRST]),
                 Purpose::Mark => None,
             };
             DataKeyUse { is_current: Some(row.id) == current, row, values }

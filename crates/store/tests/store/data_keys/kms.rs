@@ -48,7 +48,7 @@ fn a_command_keeps_the_master_key() {
         let ws = workspace(&store).await?;
         let row = add_upstream(&store, ws, "A", "sk-a").await?;
         rotate(&store).await?;
-        assert!(store.data_keys().await?.iter().all(|key| key.row.master_key == "kms"));
+        assert!(store.data_keys(true).await?.iter().all(|key| key.row.master_key == "kms"));
         let fresh = open(database, kms()).await?;
         assert_eq!(api_key(&fresh, ws, &row).as_deref(), Some("sk-a"));
         let calls = std::fs::read_to_string(folder.path().join("calls")).expect("it was called");
@@ -143,12 +143,12 @@ async fn a_command_that_loses_what_it_wraps_is_refused() -> Result<()> {
     assert!(error.to_string().contains("does not unwrap what it wrapped"), "{error}");
     assert_eq!(api_key(&Store::open(options(master_key())).await?, ws, &row).as_deref(), Some("sk-a"));
     // Nor does a running node with a command that fails make a key.
-    assert!(store.data_keys().await?.len() == 2);
+    assert!(store.data_keys(true).await?.len() == 2);
     let failing = command(folder.path(), "exit 1");
     assert!(store.rewrap_data_keys(&failing, &Actor::system(), &Origin::default()).await.is_err());
     let both = MasterKeys { current: failing, previous: vec![master_key()] };
     let store = Store::open(Options { master_keys: both, ..options(master_key()) }).await?;
     assert!(rotate(&store).await.is_err());
-    assert_eq!(store.data_keys().await?.len(), 2);
+    assert_eq!(store.data_keys(true).await?.len(), 2);
     Ok(())
 }

@@ -44,7 +44,7 @@ fn refusal(result: Result<impl std::fmt::Debug>) -> String {
 }
 
 async fn key_of(store: &Store, purpose: Purpose) -> Result<Vec<DataKeyUse>> {
-    Ok(store.data_keys().await?.into_iter().filter(|key| key.row.purpose == purpose).collect())
+    Ok(store.data_keys(true).await?.into_iter().filter(|key| key.row.purpose == purpose).collect())
 }
 
 async fn current(store: &Store) -> Result<DataKeyId> {
