@@ -9,6 +9,7 @@ use http::Method;
 use provost_model::Clock;
 use provost_server::config::{Config, ServeArgs};
 use provost_server::node::{Node, open_store};
+use provost_testkit::issuer::Issuer;
 use provost_testkit::server::{As, Database, Server};
 use serde_json::json;
 
@@ -74,7 +75,8 @@ async fn fill(server: &Server) -> Vec<(&'static str, Vec<u8>)> {
         "models": [{ "slug": "gpt-test" }] });
     server.post("/api/v1/upstreams", body).await.ok();
     let client_secret = "an-oidc-client-secret-find-me";
-    crate::sso::connect(server, "https://login.example", json!({}), json!({ "client_secret": client_secret })).await;
+    let issuer = Issuer::start().await;
+    crate::sso::connect(server, &issuer.url(), json!({}), json!({ "client_secret": client_secret })).await;
     // An answer with a secret in it, kept for who asks again.
     let request = server.request(Method::POST, "/api/v1/api-keys").bearer_auth(&server.api_key);
     let request = request.header("idempotency-key", "once").json(&json!({ "name": "ci", "scopes": ["events.read"] }));
@@ -182,4 +184,19 @@ async fn a_copied_data_directory_without_its_key_says_nothing() {
     let workspace = store.workspace(server.workspace_id.parse().unwrap()).unwrap();
     let upstream = workspace.upstreams.values().next().unwrap();
     assert_eq!(upstream.api_key.as_ref().unwrap().to_string(), "sk-upstream-7a01b2c3-find-me");
+}
+
+/// As it is recommended: the directory alone is no use to anybody.
+#[tokio::test]
+async fn a_key_outside_of_the_directory_is_in_no_copy_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("provost-master.key");
+    let settings = format!("{PATIENT}[keys]\nmaster_key_file = '{}'\n", file.display());
+    let server = Server::start_with(Database::Sqlite, &settings).await;
+    server.upstream("https://models.example/v1", &["gpt-test"]).await;
+    let key = std::fs::read(&file).unwrap();
+    assert!(!server.data().join("master.key").exists());
+    assert_eq!(holding(&server.data(), &key), [""; 0].map(PathBuf::from));
+    let error = server.restart(async |_, _| {}).await.err().expect("the restart of a test forgets the settings");
+    assert!(error.contains("master.key is not there"), "{error}");
 }
