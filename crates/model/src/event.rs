@@ -137,6 +137,8 @@ catalogue! {
     EncryptionKeyResealed = "encryption_key.resealed";
     /// A data key that nothing needs any more was retired: it opens nothing since.
     EncryptionKeyRetired = "encryption_key.retired";
+    /// A retired data key was taken back: it opens again what it sealed.
+    EncryptionKeyRestored = "encryption_key.restored";
     /// An access token was created.
     AccessTokenCreated = "access_token.created";
     /// An access token was revoked.

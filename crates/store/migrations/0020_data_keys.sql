@@ -6,12 +6,12 @@ CREATE TABLE data_keys (
     purpose TEXT NOT NULL,
     -- those of `seal` in the order in which they were made: the last one seals
     generation BIGINT NOT NULL UNIQUE,
-    -- empty once it is retired
     wrapped BYTEA NOT NULL,
     -- which master key wraps it: its fingerprint, or `kms`
     master_key TEXT NOT NULL,
     -- grows with every change of this table, so that nodes see that there is one
     version BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
+    -- no node uses it since; it stays here, wrapped by the master key of then, in case it was too early
     retired_at BIGINT
 );

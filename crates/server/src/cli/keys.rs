@@ -41,6 +41,13 @@ pub(super) enum KeysVerb {
         #[command(flatten)]
         serve: Box<ServeArgs>,
     },
+    /// Take back that a data key is retired: it opens again.
+    Restore {
+        /// The data key, as `keys list` names it.
+        id: DataKeyId,
+        #[command(flatten)]
+        serve: Box<ServeArgs>,
+    },
     /// Wrap every data key with another master key: the current one of the configuration, or a new one.
     Rewrap(Box<RewrapArgs>),
 }
@@ -93,6 +100,12 @@ pub(super) async fn run(verb: KeysVerb) -> Result<String> {
             store.retire_data_key(id, &actor, &origin).await?;
             close(store).await;
             Ok(format!("{id} is retired: it opens nothing any more\n"))
+        }
+        KeysVerb::Restore { id, serve } => {
+            let store = open(*serve).await?;
+            store.restore_data_key(id, &actor, &origin).await?;
+            close(store).await;
+            Ok(format!("{id} opens again what it sealed. `provost keys reseal` moves that to the newest key.\n"))
         }
         KeysVerb::Rewrap(args) => rewrap(*args, &actor, &origin).await,
     }

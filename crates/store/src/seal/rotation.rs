@@ -117,8 +117,9 @@ impl Store {
         Ok(wrapped.len())
     }
 
-    /// Retires a data key: it opens nothing from now on, on any node, and is gone from the table. Refused while
-    /// anything in the database is sealed under it.
+    /// Retires a data key: it opens nothing from now on, on any node. Refused while anything in the database is
+    /// sealed under it. It stays in the table, since a node that hung all the while may yet write what it had
+    /// sealed: [`Self::restore_data_key`].
     pub async fn retire_data_key(&self, id: DataKeyId, actor: &Actor, origin: &Origin) -> Result<()> {
         let refused = |why: String| Err(Error::Refused(format!("the data key {id} {why}")));
         let now = self.clock().now();
@@ -150,8 +151,28 @@ impl Store {
             return refused(format!("still opens {values} values: reseal first"));
         }
         let version = next_version(&mut tx).await?;
-        data_keys::retire(&mut tx, id, version, now).await?;
+        data_keys::set_retired(&mut tx, id, Some(now), version).await?;
         tell_all(&mut tx, EventType::EncryptionKeyRetired, Some(id), json!({}), actor, origin, now).await?;
+        tx.commit().await?;
+        self.reload_keys().await;
+        Ok(())
+    }
+
+    /// Takes back that a data key is retired: it opens again.
+    pub async fn restore_data_key(&self, id: DataKeyId, actor: &Actor, origin: &Origin) -> Result<()> {
+        let now = self.clock().now();
+        let mut tx = self.write().await?;
+        data_keys::lock(&mut tx).await?;
+        let rows = data_keys::list(&mut tx).await?;
+        let Some(row) = rows.iter().find(|row| row.id == id && row.retired_at.is_some()) else {
+            return Err(Error::Refused(format!("there is no retired data key {id}")));
+        };
+        if !self.sealer().masters().hold(&row.master_key) {
+            return Err(self.sealer().masters().lack(&row.master_key));
+        }
+        let version = next_version(&mut tx).await?;
+        data_keys::set_retired(&mut tx, id, None, version).await?;
+        tell_all(&mut tx, EventType::EncryptionKeyRestored, Some(id), json!({}), actor, origin, now).await?;
         tx.commit().await?;
         self.reload_keys().await;
         Ok(())

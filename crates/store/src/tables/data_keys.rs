@@ -94,7 +94,7 @@ pub struct DataKeyRow {
     pub purpose: Purpose,
     /// Its place among all: the last one for sealing seals.
     pub generation: i64,
-    /// The key, wrapped; empty once it is retired.
+    /// The key, wrapped.
     pub wrapped: Vec<u8>,
     /// Which master key wraps it: [`crate::MasterKey::name`].
     pub master_key: String,
@@ -102,7 +102,7 @@ pub struct DataKeyRow {
     pub version: i64,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it was retired; it opens nothing since.
+    /// When it was retired; no node uses it since.
     pub retired_at: Option<Timestamp>,
 }
 
@@ -149,11 +149,10 @@ pub(crate) async fn set_wrapped(tx: &mut Tx, row: &DataKeyRow) -> Result<()> {
     Ok(())
 }
 
-/// Retires one: what is left is that it was there.
-pub(crate) async fn retire(tx: &mut Tx, id: DataKeyId, version: i64, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE data_keys SET wrapped = $2, version = $3, retired_at = $4 WHERE id = $1 AND retired_at IS NULL";
-    let nothing: &[u8] = &[];
-    tx.execute(sql, [id.to_string().into(), nothing.into(), version.into(), now.into()]).await?;
+/// Retires one, or takes that back.
+pub(crate) async fn set_retired(tx: &mut Tx, id: DataKeyId, retired_at: Option<Timestamp>, version: i64) -> Result<()> {
+    let sql = "UPDATE data_keys SET retired_at = $2, version = $3 WHERE id = $1";
+    tx.execute(sql, [id.to_string().into(), retired_at.into(), version.into()]).await?;
     Ok(())
 }
 

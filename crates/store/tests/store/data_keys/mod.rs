@@ -177,6 +177,7 @@ fn an_interrupted_reseal_goes_on_and_lets_the_old_key_go() {
         agent_commands::insert(&mut tx, ws, store.sealer(), &rows).await?;
         tx.commit().await?;
         let old = current(&store).await?;
+        let late = store.sealer().seal("late", b"secret");
         assert!(refusal(retire(&store, old).await).contains("rotate first"));
         let new = rotate(&store).await?;
         assert!(refusal(retire(&store, old).await).contains("wait a minute"));
@@ -230,7 +231,20 @@ fn an_interrupted_reseal_goes_on_and_lets_the_old_key_go() {
         let mut tx = store.read().await?;
         let kept = provost_store::tables::data_keys::list(&mut tx).await?;
         let kept = kept.iter().find(|row| row.id == old).expect("that it was there stays on record");
-        assert!(kept.wrapped.is_empty() && kept.retired_at.is_some());
+        assert!(kept.retired_at.is_some());
+
+        // A node that hung all the while writes what it had sealed: nothing is lost.
+        for store in [&store, &fresh] {
+            assert!(matches!(store.unseal("late", &late).await, Err(Error::UnknownDataKey(id)) if id == old));
+        }
+        let restore = async |id| store.restore_data_key(id, &Actor::system(), &Origin::default()).await;
+        assert!(refusal(restore(new).await).contains("no retired data key"));
+        restore(old).await?;
+        for store in [&store, &fresh] {
+            assert_eq!(store.unseal("late", &late).await?, b"secret");
+        }
+        assert_eq!(current(&store).await?, new);
+        retire(&store, old).await?;
 
         let told: Vec<&str> = ledger::list(&mut tx, ws, &ledger::Filter { limit: 1_000, ..Default::default() })
             .await?
