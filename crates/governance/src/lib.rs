@@ -20,6 +20,8 @@ pub fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(api::alerts::list))
         .routes(routes!(api::applied_policies::list))
         .routes(routes!(api::agent_sessions::list))
+        .routes(routes!(api::encryption_keys::list))
+        .routes(routes!(api::encryption_keys::rotate))
 }
 
 /// Where clients report. The address of the first follows `chatgpt_base_url` (`client-contract.md` §7).

@@ -131,6 +131,16 @@ catalogue! {
     UpstreamUpdated = "upstream.updated";
     /// An upstream was removed.
     UpstreamDeleted = "upstream.deleted";
+    /// A new data key was made, and seals what is sealed from now on; details name the master key that wraps it.
+    EncryptionKeyRotated = "encryption_key.rotated";
+    /// Every data key was wrapped with another master key; details name it.
+    EncryptionKeyRewrapped = "encryption_key.rewrapped";
+    /// What was sealed under older data keys was sealed under the newest; details count the values.
+    EncryptionKeyResealed = "encryption_key.resealed";
+    /// A data key that nothing needs any more was retired: it opens nothing since.
+    EncryptionKeyRetired = "encryption_key.retired";
+    /// A retired data key was taken back: it opens again what it sealed.
+    EncryptionKeyRestored = "encryption_key.restored";
     /// An access token was created.
     AccessTokenCreated = "access_token.created";
     /// An access token was revoked.

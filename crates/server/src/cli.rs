@@ -1,6 +1,7 @@
 //! The verbs of the command line.
 
 mod exception;
+mod keys;
 mod policy_code;
 mod policy_explain;
 mod policy_folder;
@@ -55,6 +56,9 @@ enum Verb {
     /// Look at what repositories keep in `.codex` for everybody who opens them.
     #[command(subcommand)]
     TeamConfig(team_config::TeamConfigVerb),
+    /// Change the keys that everything secret is sealed with, while the server runs.
+    #[command(subcommand)]
+    Keys(keys::KeysVerb),
     /// Print the OpenAPI document of the admin API.
     Openapi,
 }
@@ -170,6 +174,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Verb::Policy(PolicyVerb::Rollback(args)) => print(&policy_rollback::run(args).await?),
         Verb::Policy(PolicyVerb::Simulate(args)) => policy_simulate::simulate(*args).await,
         Verb::TeamConfig(verb) => team_config::run(verb).await,
+        Verb::Keys(verb) => print(&keys::run(verb).await?),
         Verb::Openapi => print(&format!("{}\n", openapi::document().to_pretty_json()?)),
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use jiff::SignedDuration;
 use provost_identity::Presence;
 use provost_model::Clock;
-use provost_store::{KeepLastGood, MasterKey, Options, Sealer, Store};
+use provost_store::{KeepLastGood, Options, Store};
 use provost_web::{
     App, AppParts, Deliveries, IssuerKeys, Keys, LastUse, Metrics, RateLimit, Running, SignInLimits, outgoing_client,
 };
@@ -43,14 +43,10 @@ pub struct Node {
 /// Opens the memory of a configuration. `provost init` needs no more.
 pub async fn open_store(config: &Config, clock: Clock) -> Result<Store> {
     create_data_directory(&config.data)?;
-    let master_key = match std::env::var("PROVOST_MASTER_KEY") {
-        Ok(text) => MasterKey::from_text(&text).context("PROVOST_MASTER_KEY")?,
-        Err(_) => MasterKey::from_file(&config.data.join("master.key"))?,
-    };
     let options = Options {
         database_url: config.database.expose().to_owned(),
         connections: DATABASE_CONNECTIONS,
-        sealer: Sealer::new(&master_key),
+        master_keys: config.keys.open(&config.data)?,
         clock,
         last_good: last_good(config),
     };

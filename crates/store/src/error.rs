@@ -1,6 +1,8 @@
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::SqliteError;
 
+use crate::tables::data_keys::DataKeyId;
+
 /// What can go wrong with the memory.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
@@ -19,6 +21,15 @@ pub enum Error {
     /// A sealed value cannot be opened.
     #[error("a sealed value cannot be opened: the master key is not the one that sealed it, or the value was altered")]
     Unsealable,
+    /// A sealed value names a data key that is not there.
+    #[error("a sealed value wants the data key {0}, which is not there: it was retired, or is another database's")]
+    UnknownDataKey(DataKeyId),
+    /// The master key is missing, another one, or does not answer. Names the way out.
+    #[error("{0}")]
+    MasterKey(String),
+    /// What was asked for cannot be done as things are; says why, and what to do first.
+    #[error("{0}")]
+    Refused(String),
     /// A change was committed without an event.
     #[error("a change must be recorded: nothing was written")]
     Unrecorded,

@@ -1,8 +1,9 @@
 //! The last good snapshot: all that delivery and admission read, in a file beside the database, so that
 //! Provost starts, and goes on deciding, when the database is away or lost.
 //!
-//! The file is one value, sealed under the master key: JSON, compressed. JSON, so that the next version of
-//! Provost reads what this one left. It is replaced whole, and never half written.
+//! The file is a line of JSON with the data keys, wrapped, since their table is away when they are needed; then
+//! one sealed value: JSON, compressed. JSON, so that the next version of Provost reads what this one left. It
+//! is replaced whole, and never half written.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -13,11 +14,13 @@ use jiff::{SignedDuration, Timestamp};
 use provost_model::{Workspace, World};
 use serde::{Deserialize, Serialize};
 
-use crate::Sealer;
 use crate::tables::signing_keys::SigningKeyRow;
+use crate::{Error, MasterKey, MasterKeys, Sealer};
 
-/// What the file is sealed to, which names its form as well.
-const PLACE: &str = "last_good:1";
+/// What the value is sealed to, which names the file's form as well; with the line before it.
+const PLACE: &str = "last_good:2:";
+/// What the whole file was sealed to before there were data keys.
+const FIRST_PLACE: &str = "last_good:1";
 
 /// Where the last good snapshot is kept, and how long it is good for.
 #[derive(Debug, Clone)]
@@ -51,6 +54,9 @@ pub enum Unusable {
     /// It is not what this Provost wrote.
     #[error("it was altered, or sealed under another master key")]
     Sealed,
+    /// The master key is another one, or does not answer.
+    #[error("it was altered, or sealed under another master key: {0}")]
+    MasterKey(Error),
     /// It was written in a form that this Provost does not know.
     #[error("it was written by another version of Provost: {0}")]
     Unknown(#[from] serde_json::Error),
@@ -75,16 +81,36 @@ impl LastGood {
         World { workspaces: self.workspaces.iter().map(|workspace| (workspace.id, workspace.clone())).collect() }
     }
 
-    /// Reads the file. Blocks.
-    pub(crate) fn read(keep: &KeepLastGood, sealer: &Sealer, now: Timestamp) -> Result<Self, Unusable> {
-        let sealed = match std::fs::read(&keep.path) {
+    /// Reads the file, and with it what opens whatever it holds that is sealed once more.
+    pub(crate) async fn read(
+        keep: &KeepLastGood,
+        masters: &MasterKeys,
+        now: Timestamp,
+    ) -> Result<(Self, Sealer), Unusable> {
+        let path = keep.path.clone();
+        let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await.map_err(io::Error::other)?;
+        let bytes = match read {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Unusable::Missing),
             read => read?,
         };
-        let compressed = sealer.open(PLACE, &sealed).map_err(|_| Unusable::Sealed)?;
+        let (sealer, place, start) = keys_of(&bytes, masters).await?;
+        let (max_age, opener) = (keep.max_age, sealer.clone());
+        let open = move || Self::open(&opener, &place, &bytes[start..], max_age, now);
+        let found = tokio::task::spawn_blocking(open).await.map_err(io::Error::other)??;
+        Ok((found, sealer))
+    }
+
+    fn open(
+        sealer: &Sealer,
+        place: &str,
+        sealed: &[u8],
+        max_age: SignedDuration,
+        now: Timestamp,
+    ) -> Result<Self, Unusable> {
+        let compressed = sealer.open(place, sealed).map_err(|_| Unusable::Sealed)?;
         let found: Self = serde_json::from_slice(&zstd::decode_all(compressed.as_slice())?)?;
-        if now.duration_since(found.as_of) > keep.max_age {
-            return Err(Unusable::TooOld { as_of: found.as_of, days: keep.max_age.as_hours() / 24 });
+        if now.duration_since(found.as_of) > max_age {
+            return Err(Unusable::TooOld { as_of: found.as_of, days: max_age.as_hours() / 24 });
         }
         Ok(found)
     }
@@ -94,7 +120,9 @@ impl LastGood {
         // The fastest level: this runs beside the serving of requests.
         let mut encoder = zstd::Encoder::new(Vec::new(), 1)?;
         serde_json::to_writer(&mut encoder, self)?;
-        let sealed = sealer.seal(PLACE, &encoder.finish()?);
+        let keys = serde_json::to_string(&sealer.rows())?;
+        let sealed = sealer.seal(&format!("{PLACE}{keys}"), &encoder.finish()?);
+        let sealed = [keys.as_bytes(), b"\n", &sealed].concat();
         let new = path.with_extension(format!("{by}.new"));
         let written = write_new(&new, &sealed).and_then(|()| std::fs::rename(&new, path));
         if written.is_err() {
@@ -104,6 +132,24 @@ impl LastGood {
         // The new name is on disk only with its directory.
         path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
     }
+}
+
+/// The data keys at the beginning of a file, what the rest is sealed to, and where it begins.
+async fn keys_of(file: &[u8], masters: &MasterKeys) -> Result<(Sealer, String, usize), Unusable> {
+    let end = file.iter().position(|byte| *byte == b'\n');
+    let line = end.and_then(|end| std::str::from_utf8(&file[..end]).ok());
+    if let Some((line, rows)) = line.and_then(|line| serde_json::from_str(line).ok().map(|rows| (line, rows))) {
+        let sealer = Sealer::of_rows(masters.clone(), rows).await.map_err(Unusable::MasterKey)?;
+        return Ok((sealer, format!("{PLACE}{line}"), line.len() + 1));
+    }
+    // One of before there were data keys.
+    for first in masters.iter().filter_map(MasterKey::secret) {
+        let sealer = Sealer::of_first(masters.clone(), first).map_err(Unusable::MasterKey)?;
+        if sealer.open(FIRST_PLACE, file).is_ok() {
+            return Ok((sealer, FIRST_PLACE.to_owned(), 0));
+        }
+    }
+    Err(Unusable::Sealed)
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -30,5 +30,7 @@ pub use error::{Error, Result};
 pub use gather::Gather;
 pub use last_good::{KeepLastGood, Unusable};
 pub use recovery::Degraded;
-pub use seal::{MasterKey, Sealer};
+pub use seal::reseal::Resealed;
+pub use seal::rotation::DataKeyUse;
+pub use seal::{KmsCommand, MasterKey, MasterKeys, Sealer};
 pub use store::{Options, Store};

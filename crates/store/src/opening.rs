@@ -7,14 +7,14 @@ use crate::last_good::{LastGood, Unusable};
 use crate::migrate::migrate;
 use crate::refresh::refresh;
 use crate::store::Options;
-use crate::{Error, Result};
+use crate::{Error, Result, Sealer};
 
 /// What a store begins with.
 pub(crate) enum Opened {
     /// Its database, migrated, and what it holds.
-    Database(Db, World),
+    Database(Db, Sealer, World),
     /// The last good snapshot, and why the database is not used.
-    LastGood(Db, LastGood, &'static str),
+    LastGood(Db, Sealer, LastGood, &'static str),
 }
 
 /// The database is there, and nothing is in it that was there before.
@@ -28,20 +28,18 @@ const UNREADABLE: &str = "the database cannot be read: restore a backup and star
 
 pub(crate) async fn open(options: &Options) -> Result<Opened> {
     let (reason, error) = match open_database(options).await {
-        Ok((db, world)) => return Ok(Opened::Database(db, world)),
-        // Another version's, or a wrong URL: the operator's to repair, before anybody is served.
-        Err((_, error @ Error::Migration(_))) => return Err(error),
+        Ok((db, sealer, world)) => return Ok(Opened::Database(db, sealer, world)),
+        // Another version's, a wrong URL, a wrong key: the operator's to repair, before anybody is served.
+        Err((_, error @ (Error::Migration(_) | Error::MasterKey(_)))) => return Err(error),
         Err(found) => found,
     };
     let Some(keep) = &options.last_good else { return Err(error) };
-    let (kept, sealer, now) = (keep.clone(), options.sealer.clone(), options.clock.now());
-    let read = tokio::task::spawn_blocking(move || LastGood::read(&kept, &sealer, now)).await;
-    match read.map_err(|error| Error::Database(error.to_string()))? {
-        Ok(last_good) => {
+    match LastGood::read(keep, &options.master_keys, options.clock.now()).await {
+        Ok((last_good, sealer)) => {
             tracing::error!(%error, reason, as_of = %last_good.as_of, "STARTING WITHOUT THE DATABASE, from the last \
                 good snapshot: policies are delivered and models answer as of then; nothing can be changed");
             let db = Db::unreachable(&options.database_url, options.connections)?;
-            Ok(Opened::LastGood(db, last_good, reason))
+            Ok(Opened::LastGood(db, sealer, last_good, reason))
         }
         Err(Unusable::Missing) => Err(error),
         Err(unusable) => {
@@ -56,7 +54,7 @@ pub(crate) async fn open(options: &Options) -> Result<Opened> {
 }
 
 /// Opens and migrates. Where a last good snapshot is kept there was a database: then none is made.
-async fn open_database(options: &Options) -> Result<(Db, World), (&'static str, Error)> {
+async fn open_database(options: &Options) -> Result<(Db, Sealer, World), (&'static str, Error)> {
     let url = Url::read(&options.database_url).map_err(|error| (UNREACHABLE, error))?;
     let was_there = options.last_good.as_ref().is_some_and(|keep| keep.path.exists());
     let reason = match url {
@@ -75,11 +73,12 @@ async fn open_database(options: &Options) -> Result<(Db, World), (&'static str, 
         }
         let (now, mut world) = (options.clock.now(), World::default());
         migrate(&db, now).await?;
-        refresh(&db, &options.sealer, &mut world, now).await?;
-        Ok(Some(world))
+        let sealer = Sealer::open_in(&db, options.master_keys.clone(), now).await?;
+        refresh(&db, &sealer, &mut world, now).await?;
+        Ok(Some((sealer, world)))
     };
     match checked.await {
-        Ok(Some(world)) => Ok((db, world)),
+        Ok(Some((sealer, world))) => Ok((db, sealer, world)),
         Ok(None) => {
             db.close().await;
             Err((EMPTY, Error::Unavailable("it holds no workspace, where there was one".to_owned())))

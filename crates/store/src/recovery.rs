@@ -48,6 +48,7 @@ impl Inner {
         migrate::migrate(&db, now).await?;
         // The whole, from the database alone: it may have been restored from a backup.
         let mut world = World::default();
+        self.sealer.go_over(&db, now).await?;
         refresh::refresh(&db, &self.sealer, &mut world, now).await?;
         let turn = self.refreshing.lock().await;
         self.db.admit();

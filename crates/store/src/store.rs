@@ -18,9 +18,10 @@ use crate::last_good::KeepLastGood;
 use crate::opening::{Opened, open};
 use crate::recorder::Recorder;
 use crate::recovery::{Degraded, come_back};
+use crate::seal::follow::follow_keys;
 use crate::seal::random;
 use crate::tables::signing_keys::SigningKeyRow;
-use crate::{Error, Result, Sealer, refresh, tables};
+use crate::{Error, MasterKeys, Result, Sealer, refresh, tables};
 
 /// How a store is opened.
 pub struct Options {
@@ -28,8 +29,8 @@ pub struct Options {
     pub database_url: String,
     /// How many connections to PostgreSQL.
     pub connections: u32,
-    /// Seals what is secret.
-    pub sealer: Sealer,
+    /// Wrap the keys that seal what is secret.
+    pub master_keys: MasterKeys,
     /// The time.
     pub clock: Clock,
     /// Where the last good snapshot is kept, that stands in for a database that is away; none is nowhere.
@@ -38,15 +39,15 @@ pub struct Options {
 
 impl Options {
     /// SQLite in this file.
-    pub fn sqlite(path: PathBuf, sealer: Sealer, clock: Clock) -> Self {
-        Self { database_url: format!("sqlite:{}", path.display()), connections: 4, sealer, clock, last_good: None }
+    pub fn sqlite(path: PathBuf, master_keys: MasterKeys, clock: Clock) -> Self {
+        Self { database_url: format!("sqlite:{}", path.display()), connections: 4, master_keys, clock, last_good: None }
     }
 }
 
 /// The memory. Cheap to clone; every clone is the same one.
 #[derive(Clone)]
 pub struct Store {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 pub(crate) struct Inner {
@@ -75,9 +76,9 @@ impl Store {
     /// last good snapshot, if one is kept.
     pub async fn open(options: Options) -> Result<Self> {
         let now = options.clock.now();
-        let (db, world, last_good) = match open(&options).await? {
-            Opened::Database(db, world) => (db, world, None),
-            Opened::LastGood(db, last_good, reason) => (db, last_good.world(), Some((last_good, reason))),
+        let (db, sealer, world, last_good) = match open(&options).await? {
+            Opened::Database(db, sealer, world) => (db, sealer, world, None),
+            Opened::LastGood(db, sealer, found, reason) => (db, sealer, found.world(), Some((found, reason))),
         };
         let recorder = Recorder::start(db.clone(), options.clock.clone());
         let name: String = random::<8>().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -85,7 +86,7 @@ impl Store {
             db,
             name: name.clone(),
             clock: options.clock,
-            sealer: options.sealer,
+            sealer,
             world: ArcSwap::from_pointee(world),
             swaps: watch::Sender::new(0),
             refreshing: Mutex::new(()),
@@ -105,6 +106,7 @@ impl Store {
             tokio::spawn(come_back(weak.clone()));
         }
         tokio::spawn(follow(store.inner.db.clone(), weak.clone(), name));
+        tokio::spawn(follow_keys(weak.clone()));
         if store.inner.last_good.is_some() {
             tokio::spawn(keep(weak, store.swaps()));
         }
@@ -243,7 +245,7 @@ impl Store {
         match refresh::bring_up(tx, &self.inner.sealer, id, known, version, self.clock().now()).await {
             Ok(next) => Ok(Some(next)),
             // Somebody else's row may be at fault: no reason to refuse this change.
-            Err(Error::Corrupt(..) | Error::Unsealable) => Ok(None),
+            Err(Error::Corrupt(..) | Error::Unsealable | Error::UnknownDataKey(_)) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -294,6 +296,11 @@ impl Inner {
 
     pub(crate) fn note_confirmed(&self, at: Timestamp) {
         self.confirmed_at.store(at.as_microsecond(), Ordering::Relaxed);
+    }
+
+    /// That the data keys changed, which the last good snapshot has beside it: it is written again soon.
+    pub(crate) fn note_keys(&self) {
+        self.swaps.send_modify(|count| *count += 1);
     }
 
     /// Shows a world, and tells whoever holds something against it.

@@ -165,6 +165,12 @@ impl From<provost_store::Error> for Error {
                 let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", message);
                 Self { retry_after: Some(2), ..error }
             }
+            provost_store::Error::Refused(why) => Self::conflict("not_now", why),
+            provost_store::Error::MasterKey(reason) => {
+                tracing::error!(reason, "the master key cannot be used");
+                let message = "the master key cannot be used now; nothing was written: the logs have the reason";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "master_key_unavailable", message)
+            }
             provost_store::Error::Busy => {
                 let message = "too many changes wait to be written; nothing was written: try again in a moment";
                 let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message);

@@ -7,7 +7,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
-use provost_store::tables::idempotency_keys::{self, Kept, Slot};
+use provost_store::tables::idempotency_keys::{self, Kept, Slot, seal_place};
 use tracing::Instrument;
 
 use crate::{App, Caller, Error, Result};
@@ -53,7 +53,7 @@ async fn claim_and_run(app: App, slot: Slot, fingerprint: Vec<u8>, request: Requ
     let kept = idempotency_keys::claim(&mut tx, &slot, &fingerprint, app.store.clock().now()).await?;
     tx.commit().await?;
     if let Some(kept) = kept {
-        return replay(&app, &slot, kept, &fingerprint);
+        return replay(&app, &slot, kept, &fingerprint).await;
     }
     match tokio::spawn(next.run(request).in_current_span()).await {
         Ok(response) => keep(&app, &slot, response).await,
@@ -74,11 +74,7 @@ fn fingerprint(parts: &http::request::Parts, body: &Bytes) -> Vec<u8> {
     context.finish().as_ref().to_vec()
 }
 
-fn seal_place(slot: &Slot) -> String {
-    format!("idempotency_key:{}:{}:{}", slot.workspace_id, slot.caller, slot.key)
-}
-
-fn replay(app: &App, slot: &Slot, kept: Kept, fingerprint: &[u8]) -> Result<Response> {
+async fn replay(app: &App, slot: &Slot, kept: Kept, fingerprint: &[u8]) -> Result<Response> {
     if kept.fingerprint != fingerprint {
         let message = "this `Idempotency-Key` was used for another request: use a new one";
         return Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", message));
@@ -87,7 +83,7 @@ fn replay(app: &App, slot: &Slot, kept: Kept, fingerprint: &[u8]) -> Result<Resp
         let message = "the first request with this `Idempotency-Key` is still at work: try again in a moment";
         return Err(Error::conflict("request_in_progress", message));
     };
-    let body = app.store.sealer().open(&seal_place(slot), &sealed)?;
+    let body = app.store.unseal(&seal_place(slot), &sealed).await?;
     let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
     let mut response = (status.unwrap_or(StatusCode::OK), body).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -78,7 +78,7 @@ impl Keys {
             Inner { store, issuer, ring: ArcSwap::default(), loading: Mutex::new(()), checked: Cache::new(REMEMBERED) };
         let keys = Self { inner: Arc::new(inner) };
         match keys.inner.store.kept_signing_keys() {
-            Some(kept) => keys.take(kept, keys.inner.store.clock().now())?,
+            Some(kept) => keys.take(kept, keys.inner.store.clock().now()).await?,
             None => keys.renew().await?,
         }
         Ok(keys)
@@ -193,11 +193,11 @@ impl Keys {
 
     async fn load(&self, now: Timestamp) -> Result<()> {
         let mut tx = self.inner.store.read().await?;
-        self.take(&signing_keys::list(&mut tx, now).await?, now)
+        self.take(&signing_keys::list(&mut tx, now).await?, now).await
     }
 
     /// Goes on with these keys, newest first.
-    fn take(&self, rows: &[SigningKeyRow], now: Timestamp) -> Result<()> {
+    async fn take(&self, rows: &[SigningKeyRow], now: Timestamp) -> Result<()> {
         let mut ring = Ring { loaded_at: now, ..Ring::default() };
         for row in rows {
             let corrupt = |error: &dyn std::fmt::Display| Error::Corrupt("signing key", error.to_string());
@@ -207,7 +207,7 @@ impl Keys {
             ring.public.insert(row.kid.clone(), public.map_err(|error| corrupt(&error))?);
             ring.jwks.push(jwk);
             if ring.newest.is_none() {
-                let pkcs8 = self.inner.store.sealer().open(&signing_keys::seal_place(&row.kid), &row.sealed)?;
+                let pkcs8 = self.inner.store.unseal(&signing_keys::seal_place(&row.kid), &row.sealed).await?;
                 ring.newest = Some((row.kid.clone(), EncodingKey::from_ec_der(&pkcs8), row.created_at));
             }
         }

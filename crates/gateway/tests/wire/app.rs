@@ -11,7 +11,7 @@ use provost_model::{
     AccessTokenId, ApiKeyId, ApiKeyStatus, BuiltinRole, Clock, GrantId, MemberId, Scope, Settings, WorkspaceId,
 };
 use provost_store::tables::{access_tokens, api_keys, members, workspaces};
-use provost_store::{MasterKey, Options, Sealer, Store, Touched, ledger};
+use provost_store::{MasterKey, Options, Store, Touched, ledger};
 use provost_testkit::upstream::Upstream;
 use provost_web::limits::{Limits, UpstreamAddresses};
 use provost_web::{
@@ -49,8 +49,9 @@ impl TestApp {
     pub(crate) async fn start_with(limits: Limits, addresses: UpstreamAddresses) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::system();
-        let sealer = Sealer::new(&MasterKey::from_file(&dir.path().join("master.key")).unwrap());
-        let store = Store::open(Options::sqlite(dir.path().join("test.db"), sealer, clock.clone())).await.unwrap();
+        let master_key = MasterKey::from_file(&dir.path().join("master.key")).unwrap();
+        let store =
+            Store::open(Options::sqlite(dir.path().join("test.db"), master_key.into(), clock.clone())).await.unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let app = App::new(AppParts {

@@ -3,4 +3,5 @@
 pub(crate) mod agent_sessions;
 pub(crate) mod alerts;
 pub(crate) mod applied_policies;
+pub(crate) mod encryption_keys;
 pub(crate) mod events;

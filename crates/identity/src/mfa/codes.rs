@@ -6,7 +6,7 @@ use provost_store::Change;
 use provost_store::tables::second_factors::{self, SecondFactorRow};
 use provost_web::{App, Result};
 
-use super::{factors, recovery, totp};
+use super::{recovery, totp};
 
 /// Which factor a code shows, if any. Part of the change: a code that was taken stays taken only if the
 /// session that it opens is there.
@@ -31,7 +31,7 @@ pub(crate) async fn take_totp(
     now: Timestamp,
 ) -> Result<bool> {
     let otp: String = typed.chars().filter(|c| !c.is_whitespace()).take(16).collect();
-    let secret = app.store.sealer().open(&factors::place(factor.id), &factor.sealed)?;
+    let secret = app.store.unseal(&second_factors::seal_place(factor.id), &factor.sealed).await?;
     let Some(step) = totp::step_of(&secret, &otp, now, factor.last_step) else { return Ok(false) };
     let ws = change.workspace_id();
     Ok(second_factors::take_step(change, ws, factor.id, step, now).await?)

@@ -17,11 +17,6 @@ pub(crate) const MOST: usize = 10;
 /// Between the secret and the first code that shows that it arrived.
 pub(crate) const SET_UP_WITHIN: SignedDuration = SignedDuration::from_mins(15);
 
-/// What a factor is sealed to.
-pub(crate) fn place(id: SecondFactorId) -> String {
-    format!("second_factor:{id}")
-}
-
 /// An authenticator app that is being set up, as its member is shown it.
 pub(crate) struct NewTotp {
     pub(crate) id: SecondFactorId,
@@ -46,7 +41,7 @@ pub(crate) async fn begin_totp(
         member_id: member,
         kind: FactorKind::Totp,
         name: name.to_owned(),
-        sealed: app.store.sealer().seal(&place(id), &totp::secret()),
+        sealed: app.store.sealer().seal(&second_factors::seal_place(id), &totp::secret()),
         last_step: None,
         created_at: now,
         confirmed_at: None,
@@ -67,7 +62,7 @@ pub(crate) async fn show_totp(
     let Some(row) = second_factors::get(tx, ws, member, id).await?.filter(|row| row.confirmed_at.is_none()) else {
         return Ok(None);
     };
-    let secret = app.store.sealer().open(&place(id), &row.sealed)?;
+    let secret = app.store.unseal(&second_factors::seal_place(id), &row.sealed).await?;
     let Some(workspace) = app.store.workspace(ws) else { return Ok(None) };
     let Some(account) = workspace.members.get(&member) else { return Ok(None) };
     let uri = totp::uri(&secret, &format!("Provost {}", workspace.settings.name), account.email.as_str());

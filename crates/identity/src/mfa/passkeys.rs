@@ -43,9 +43,12 @@ fn webauthn(app: &App) -> Result<Webauthn> {
 }
 
 /// The passkeys among these factors.
-fn passkeys(app: &App, rows: &[SecondFactorRow]) -> Result<Vec<(SecondFactorId, Passkey)>> {
-    let rows = rows.iter().filter(|row| row.kind == FactorKind::Passkey);
-    rows.map(|row| Ok((row.id, open(app, &factors::place(row.id), &row.sealed)?))).collect()
+async fn passkeys(app: &App, rows: &[SecondFactorRow]) -> Result<Vec<(SecondFactorId, Passkey)>> {
+    let mut passkeys = Vec::new();
+    for row in rows.iter().filter(|row| row.kind == FactorKind::Passkey) {
+        passkeys.push((row.id, open(app, &second_factors::seal_place(row.id), &row.sealed).await?));
+    }
+    Ok(passkeys)
 }
 
 fn seal<T: Serialize>(app: &App, place: &str, value: &T) -> Vec<u8> {
@@ -53,8 +56,8 @@ fn seal<T: Serialize>(app: &App, place: &str, value: &T) -> Vec<u8> {
     app.store.sealer().seal(place, &text)
 }
 
-fn open<T: DeserializeOwned>(app: &App, place: &str, sealed: &[u8]) -> Result<T> {
-    let plain = app.store.sealer().open(place, sealed)?;
+async fn open<T: DeserializeOwned>(app: &App, place: &str, sealed: &[u8]) -> Result<T> {
+    let plain = app.store.unseal(place, sealed).await?;
     serde_json::from_slice(&plain).map_err(|error| {
         tracing::error!(%error, "a passkey that was kept cannot be read");
         Error::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "a passkey that was kept cannot be read")
@@ -62,18 +65,20 @@ fn open<T: DeserializeOwned>(app: &App, place: &str, sealed: &[u8]) -> Result<T>
 }
 
 fn registration(member: MemberId) -> String {
-    format!("passkey_registration:{member}")
+    let [registration, _] = pending_sign_ins::seal_places(member);
+    registration
 }
 
 fn authentication(member: MemberId) -> String {
-    format!("passkey_sign_in:{member}")
+    let [_, authentication] = pending_sign_ins::seal_places(member);
+    authentication
 }
 
 /// What a new passkey is asked, for a session.
 pub(crate) async fn begin_registration(tx: &mut Tx, app: &App, session: &Session, member: &Member) -> Result<Value> {
     let (ws, now) = (session.caller.workspace.id, app.store.clock().now());
     let (email, member) = (&member.email, member.id);
-    let present = passkeys(app, &second_factors::list(tx, ws, member).await?)?;
+    let present = passkeys(app, &second_factors::list(tx, ws, member).await?).await?;
     let present = present.iter().map(|(_, passkey)| passkey.cred_id().clone()).collect();
     // A handle that says nothing to who reads it out of the passkey, and stays the same.
     let hash = digest(&SHA256, format!("{ws} {member}").as_bytes());
@@ -99,7 +104,8 @@ async fn taken<T: DeserializeOwned>(
     tx.commit().await?;
     let over = || Error::conflict("no_challenge", "nothing was asked of the passkey, or too long ago: begin again");
     // One that was asked something else opens nothing here.
-    sealed.map_or_else(|| Err(over()), |sealed| open(app, place, &sealed).map_err(|_| over()))
+    let sealed = sealed.ok_or_else(over)?;
+    open(app, place, &sealed).await.map_err(|_| over())
 }
 
 /// Adds the passkey that answered.
@@ -116,7 +122,7 @@ pub(crate) async fn register(
     let passkey = webauthn(app)?.finish_passkey_registration(&answer, &state).map_err(|error| refused(&error))?;
     let mut change = may_add(app, session).await?;
     let now = change.at();
-    let present = passkeys(app, &second_factors::list(&mut change, ws, member).await?)?;
+    let present = passkeys(app, &second_factors::list(&mut change, ws, member).await?).await?;
     if present.iter().any(|(_, other)| other.cred_id() == passkey.cred_id()) {
         return Err(Error::conflict("already_exists", "you have this passkey already"));
     }
@@ -126,7 +132,7 @@ pub(crate) async fn register(
         member_id: member,
         kind: FactorKind::Passkey,
         name: name.to_owned(),
-        sealed: seal(app, &factors::place(id), &passkey),
+        sealed: seal(app, &second_factors::seal_place(id), &passkey),
         last_step: None,
         created_at: now,
         confirmed_at: None,
@@ -144,7 +150,7 @@ pub(crate) async fn begin_authentication(app: &App, pending: &Pending) -> Result
     let (ws, member) = (pending.row.workspace_id, pending.row.member_id);
     let now = app.store.clock().now();
     let mut tx = app.store.write().await?;
-    let present = passkeys(app, &second_factors::list(&mut tx, ws, member).await?)?;
+    let present = passkeys(app, &second_factors::list(&mut tx, ws, member).await?).await?;
     if present.is_empty() {
         return Err(Error::conflict("no_passkey", "you have no passkey: use a code"));
     }
@@ -168,12 +174,12 @@ pub(crate) async fn finish(app: &App, parts: &Parts, pending: &Pending, credenti
     let mut change = pending::close(app, parts, pending).await?;
     let now = change.at();
     // As it is kept now: it may have been removed meanwhile, or used.
-    let present = passkeys(app, &second_factors::list(&mut change, ws, member).await?)?;
+    let present = passkeys(app, &second_factors::list(&mut change, ws, member).await?).await?;
     let Some((id, mut passkey)) = present.into_iter().find(|(_, passkey)| passkey.cred_id() == shown.cred_id()) else {
         return Err(pending::wrong(app, parts, pending));
     };
     passkey.update_credential(&shown);
-    let sealed = seal(app, &factors::place(id), &passkey);
+    let sealed = seal(app, &second_factors::seal_place(id), &passkey);
     second_factors::note_use(&mut change, ws, id, &sealed, now).await?;
     pending::open(change, app, parts, pending, FactorKind::Passkey).await
 }

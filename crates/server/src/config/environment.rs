@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::settings::way_out;
-use super::{Network, Settings};
+use super::{Keys, Network, Settings};
 
 type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -36,6 +36,7 @@ pub(super) fn settings(variable: Variable<'_>) -> Result<Settings> {
         log_format: read(variable, "log_format")?,
         limits: None,
         network: None,
+        keys: None,
     })
 }
 
@@ -47,6 +48,11 @@ pub(super) fn limits(file: Limits, variable: Variable<'_>) -> Result<Limits> {
 /// `PROVOST_NETWORK_…` over the file's `[network]`.
 pub(super) fn network(file: Network, variable: Variable<'_>) -> Result<Network> {
     overlay(file, "network", variable)
+}
+
+/// `PROVOST_KEYS_…` over the file's `[keys]`.
+pub(super) fn keys(file: Keys, variable: Variable<'_>) -> Result<Keys> {
+    overlay(file, "keys", variable)
 }
 
 /// A variable that is set to nothing counts as not set, as Docker Compose leaves them.

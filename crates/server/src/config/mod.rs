@@ -2,7 +2,8 @@
 //!
 //! 1. the defaults, which start a server on an empty directory;
 //! 2. a TOML file (`--config FILE`), whose keys are the flags with underscores;
-//! 3. the environment: `PROVOST_` and the flag in capitals, `PROVOST_LIMITS_…`, `PROVOST_NETWORK_…`;
+//! 3. the environment: `PROVOST_` and the flag in capitals, `PROVOST_LIMITS_…`, `PROVOST_NETWORK_…`,
+//!    `PROVOST_KEYS_…`;
 //! 4. the flags.
 //!
 //! How the listener speaks (`tls`, `tls_cert` with `tls_key`, `behind_proxy`) is one choice: the
@@ -17,12 +18,14 @@ use provost_web::limits::Limits;
 mod database;
 mod environment;
 mod file;
+mod keys;
 mod network;
 mod public_url;
 mod settings;
 mod transport;
 
 pub use database::DatabaseUrl;
+pub use keys::{KeySources, Keys};
 pub use network::Network;
 pub use public_url::PublicUrl;
 pub use settings::{HttpListen, LogFormat, ServeArgs, Settings, TlsMode};
@@ -58,6 +61,8 @@ pub struct Config {
     pub limits: Limits,
     /// Which addresses may be dialled, and which proxies are believed.
     pub network: Network,
+    /// Where the master key is.
+    pub keys: KeySources,
 }
 
 impl Config {
@@ -72,6 +77,8 @@ impl Config {
         let file = path.as_deref().map(file::read).transpose()?.unwrap_or_default();
         let limits = environment::limits(file.limits.unwrap_or_default(), variable)?;
         let network = environment::network(file.network.clone().unwrap_or_default(), variable)?;
+        let keys = environment::keys(file.keys.clone().unwrap_or_default(), variable)?;
+        let keys = KeySources::new(keys, variable)?;
         let file_name = path.as_deref().unwrap_or(Path::new("")).display().to_string();
         let transport =
             Transport::choose([("flags", &args.settings), ("environment", &environment), (&file_name, &file)])?;
@@ -99,6 +106,7 @@ impl Config {
             database,
             limits,
             network,
+            keys,
         })
     }
 

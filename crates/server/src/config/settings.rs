@@ -9,7 +9,7 @@ use std::str::FromStr;
 use provost_web::limits::Limits;
 use serde::Deserialize;
 
-use super::{DatabaseUrl, Network, PublicUrl};
+use super::{DatabaseUrl, Keys, Network, PublicUrl};
 
 /// The flags of `provost serve`.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -62,6 +62,9 @@ pub struct Settings {
     /// The `[network]` section; not a flag.
     #[arg(skip)]
     pub network: Option<Network>,
+    /// The `[keys]` section; not a flag.
+    #[arg(skip)]
+    pub keys: Option<Keys>,
 }
 
 impl Settings {
@@ -80,6 +83,7 @@ impl Settings {
             log_format: self.log_format.or(weaker.log_format),
             limits: self.limits.or(weaker.limits),
             network: self.network.or(weaker.network),
+            keys: self.keys.or(weaker.keys),
         }
     }
 }
@@ -94,7 +98,10 @@ pub(super) fn way_out(key: &str) -> &'static str {
         "tls" => r#"write "self-signed", or name your own files with tls_cert and tls_key"#,
         "behind_proxy" | "allow_private_upstreams" => "write true or false",
         "log_format" => r#"write "text" or "json""#,
-        "data" | "tls_cert" | "tls_key" => "write a path",
+        "data" | "tls_cert" | "tls_key" | "master_key_file" | "previous_master_key_file" => "write a path",
+        "kms_command" | "previous_kms_command" => {
+            r#"write a program and its arguments, such as ["/opt/kms", "--key", "provost"]"#
+        }
         "trusted_proxies" => r#"write networks, such as ["127.0.0.1/32", "10.0.0.0/8"]"#,
         key if key.ends_with("_bytes") => "write a number of bytes",
         key if key.ends_with("_seconds") => "write a number of seconds",

@@ -15,6 +15,8 @@ mod default_role;
 mod deprovisions;
 mod device_enrolments;
 mod device_logins;
+mod encryption_at_rest;
+mod encryption_keys;
 mod events;
 mod groups;
 mod key_approval;

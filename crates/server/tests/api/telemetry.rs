@@ -44,7 +44,7 @@ pub(super) async fn report(server: &Server, token: &str, event: Value) -> Answer
 }
 
 /// A log record, as Codex 0.169.0 sends it, of whoever `email` is.
-fn record(name: &str, thread: &str, email: &str, more: &[(&str, &str)]) -> Value {
+pub(super) fn record(name: &str, thread: &str, email: &str, more: &[(&str, &str)]) -> Value {
     let attributes =
         [("event.name", name), ("conversation.id", thread), ("user.email", email), ("app.version", "0.169.0")];
     let attributes = attributes.iter().chain(more);
@@ -57,7 +57,7 @@ fn logs(records: &[Value]) -> Value {
     json!({ "resourceLogs": [{ "resource": {}, "scopeLogs": [{ "logRecords": records }] }] })
 }
 
-async fn send_logs(server: &Server, token: &str, records: &[Value]) -> Answer {
+pub(super) async fn send_logs(server: &Server, token: &str, records: &[Value]) -> Answer {
     server.send(bearer(server, Method::POST, OTLP, token).json(&logs(records))).await
 }
 
@@ -66,7 +66,7 @@ pub(super) async fn sessions(server: &Server) -> Vec<Value> {
 }
 
 /// The telemetry token that a client is sent.
-async fn telemetry_token(server: &Server, token: &str) -> String {
+pub(super) async fn telemetry_token(server: &Server, token: &str) -> String {
     let bundle = client(server, token, BUNDLE).await.ok();
     let fragments = bundle["requirements_toml"]["enterprise_managed"].as_array().unwrap();
     let contents = fragments.last().unwrap()["contents"].as_str().unwrap();

@@ -174,3 +174,37 @@ fn every_mistake_says_where_it_is_and_the_way_out() {
     }
     insta::assert_snapshot!(table);
 }
+
+#[test]
+fn the_master_key_is_said_in_one_way_and_never_shown() {
+    let text = "q7DwkQ0jHhmM3fxYx1y1i0w9N8hQbJ2kqM0o4n2m1eM=";
+    let environment = [("PROVOST_MASTER_KEY", text), ("PROVOST_PREVIOUS_MASTER_KEY", text)];
+    let config = load("", &environment).unwrap();
+    let keys = config.keys.open(Path::new("/nowhere")).unwrap();
+    assert_eq!((keys.current.name().len(), keys.current.name()), (16, keys.previous[0].name()));
+    for shown in [format!("{config:?}"), format!("{keys:?}")] {
+        assert!(!shown.contains(text) && shown.contains(keys.current.name()), "{shown}");
+    }
+    let kms = [("PROVOST_KEYS_KMS_COMMAND", "/opt/kms, --key,provost")];
+    assert_eq!(load("", &kms).unwrap().keys.open(Path::new("/nowhere")).unwrap().current.name(), "kms");
+
+    let refused = |file: &str, environment: &[(&str, &str)]| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("provost.toml");
+        std::fs::write(&path, file).unwrap();
+        format!("{:#}", load(&format!("--config {}", path.display()), environment).unwrap_err())
+    };
+    assert_eq!(
+        refused("[keys]\nmaster_key_file = '/k'\nkms_command = ['/kms']\n", &environment[..1]),
+        "PROVOST_MASTER_KEY and keys.master_key_file and keys.kms_command name a master key each: keep one of them"
+    );
+    assert_eq!(
+        refused("[keys]\nprevious_kms_command = ['/kms']\n", &environment[1..]),
+        "PROVOST_PREVIOUS_MASTER_KEY and keys.previous_kms_command name a master key each: keep one of them"
+    );
+    let error = refused("", &[("PROVOST_MASTER_KEY", "c2VjcmV0")]);
+    assert_eq!(error, "PROVOST_MASTER_KEY: the master key must be 32 bytes in base64");
+    let missing = "[keys]\nprevious_master_key_file = '/no/such/file'\n";
+    let error = load_file(missing, "").unwrap().keys.open(Path::new("/nowhere")).unwrap_err();
+    assert_eq!(error.to_string(), "keys.previous_master_key_file: /no/such/file is not there");
+}

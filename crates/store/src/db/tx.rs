@@ -23,7 +23,7 @@ pub enum Tx {
 
 /// What a statement will answer. Boxed: a statement costs far more than an allocation, and what is
 /// made of statements (every handler) stays small and quick to compile.
-pub(super) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 impl Tx {
     /// Runs a statement; answers how many rows it changed.
@@ -45,12 +45,12 @@ impl Tx {
     }
 
     /// [`Tx::execute`] with a text made here.
-    pub(super) fn execute_sql(&mut self, sql: SqlStr, args: Vec<Arg>) -> Answer<'_, u64> {
+    pub(crate) fn execute_sql(&mut self, sql: SqlStr, args: Vec<Arg>) -> Answer<'_, u64> {
         Box::pin(self.execute_with(sql, args))
     }
 
     /// [`Tx::rows`] with a text made here.
-    pub(super) fn rows_sql(&mut self, sql: SqlStr, args: Vec<Arg>) -> Answer<'_, Vec<Row>> {
+    pub(crate) fn rows_sql(&mut self, sql: SqlStr, args: Vec<Arg>) -> Answer<'_, Vec<Row>> {
         Box::pin(self.rows_with(sql, args))
     }
 

@@ -122,7 +122,7 @@ pub async fn delete_before(tx: &mut Tx, ws: WorkspaceId, before: Timestamp) -> R
 }
 
 /// What a command's words are sealed to.
-fn seal_place(ws: WorkspaceId, thread_id: &str, call_id: &str) -> String {
+pub(crate) fn seal_place(ws: WorkspaceId, thread_id: &str, call_id: &str) -> String {
     format!("agent_command:{ws}:{thread_id}:{call_id}")
 }
 

@@ -26,6 +26,11 @@ pub struct Kept {
     pub answer: Option<(i64, Vec<u8>)>,
 }
 
+/// What a kept answer is sealed to.
+pub fn seal_place(slot: &Slot) -> String {
+    format!("idempotency_key:{}:{}:{}", slot.workspace_id, slot.caller, slot.key)
+}
+
 /// Takes the slot; what is kept there if it was taken before.
 pub async fn claim(tx: &mut Tx, slot: &Slot, fingerprint: &[u8], now: Timestamp) -> Result<Option<Kept>> {
     let sql = "INSERT INTO idempotency_keys (workspace_id, caller, key, fingerprint, created_at)

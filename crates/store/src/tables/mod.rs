@@ -9,6 +9,7 @@ pub mod api_keys;
 pub mod authorization_codes;
 pub mod client_versions;
 pub mod connections;
+pub mod data_keys;
 pub mod deprovisions;
 pub mod device_enrolments;
 pub mod device_logins;

@@ -83,6 +83,11 @@ pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
+/// What a passkey's challenge is sealed to, when it is set up and when it signs in.
+pub fn seal_places(member: MemberId) -> [String; 2] {
+    [format!("passkey_registration:{member}"), format!("passkey_sign_in:{member}")]
+}
+
 /// What a passkey is asked, for a session or a pending sign-in; the one before is forgotten.
 pub async fn set_challenge(
     tx: &mut Tx,

@@ -17,7 +17,7 @@ pub struct SecondFactorRow {
     pub kind: FactorKind,
     /// How its member calls it.
     pub name: String,
-    /// What it is checked with, sealed to `second_factor:` and its id.
+    /// What it is checked with, sealed to [`seal_place`].
     pub sealed: Vec<u8>,
     /// Of TOTP: the last time step that was used.
     pub last_step: Option<i64>,
@@ -27,6 +27,11 @@ pub struct SecondFactorRow {
     pub confirmed_at: Option<Timestamp>,
     /// When it was last used.
     pub last_used_at: Option<Timestamp>,
+}
+
+/// What a factor is sealed to.
+pub fn seal_place(id: SecondFactorId) -> String {
+    format!("second_factor:{id}")
 }
 
 /// Adds one.

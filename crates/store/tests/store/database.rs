@@ -1,7 +1,7 @@
 //! The two databases, each test in one of its own.
 
 use provost_model::Clock;
-use provost_store::{MasterKey, Options, Result, Sealer, Store};
+use provost_store::{MasterKey, MasterKeys, Options, Result, Store};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
@@ -46,10 +46,10 @@ pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts")
 }
 
-/// The sealer of every store of these tests.
-pub(crate) fn sealer() -> Sealer {
+/// The master key of every store of these tests.
+pub(crate) fn master_key() -> MasterKey {
     let key = format!("{}=", "A".repeat(43));
-    Sealer::new(&MasterKey::from_text(&key).expect("32 bytes in base64"))
+    MasterKey::from_text(&key).expect("32 bytes in base64")
 }
 
 impl Database {
@@ -73,8 +73,12 @@ impl Database {
     }
 
     pub(crate) async fn open_at(&self, url: &str, clock: Clock) -> Result<Store> {
-        Store::open(Options { database_url: url.to_owned(), connections: 4, sealer: sealer(), clock, last_good: None })
-            .await
+        self.open_with(url, master_key().into(), clock).await
+    }
+
+    /// With these master keys.
+    pub(crate) async fn open_with(&self, url: &str, master_keys: MasterKeys, clock: Clock) -> Result<Store> {
+        Store::open(Options { database_url: url.to_owned(), connections: 4, master_keys, clock, last_good: None }).await
     }
 
     /// Does what no Provost would do: runs any SQL, behind the store's back.

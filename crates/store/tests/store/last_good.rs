@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use provost_model::{Clock, Workspace};
-use provost_store::{KeepLastGood, MasterKey, Options, Result, Sealer, Store};
+use provost_store::{KeepLastGood, MasterKey, Options, Result, Store};
 
 use crate::acts::{add_member, eventually, workspace};
 use crate::postgres::PostgresDatabase;
@@ -13,7 +13,7 @@ use crate::postgres::PostgresDatabase;
 fn options(folder: &Path, clock: &Clock) -> Options {
     let key = MasterKey::from_file(&folder.join("master.key")).expect("a key");
     let keep = KeepLastGood { path: folder.join("last-good.sealed"), max_age: SignedDuration::from_hours(24) };
-    Options { last_good: Some(keep), ..Options::sqlite(folder.join("provost.db"), Sealer::new(&key), clock.clone()) }
+    Options { last_good: Some(keep), ..Options::sqlite(folder.join("provost.db"), key.into(), clock.clone()) }
 }
 
 /// All of a workspace, in an order that is always the same.

@@ -5,6 +5,7 @@ mod acts;
 mod agent_facts;
 mod changes;
 mod credentials;
+mod data_keys;
 mod database;
 mod deletion;
 mod deprovisions;

@@ -7,7 +7,7 @@ use provost_store::tables::signing_keys::{self, SigningKeyRow};
 use provost_store::tables::upstreams::{self, UpstreamRow};
 
 use crate::acts::{change, commit, upstream, workspace};
-use crate::database::{Database, on_both, sealer};
+use crate::database::{Database, on_both};
 
 const API_KEY: &[u8] = b"sk-do-not-write-me-down";
 const PRIVATE_KEY: &[u8] = b"-----a private key, in PKCS#8-----";
@@ -60,7 +60,7 @@ fn a_sealed_value_moved_to_another_row_does_not_open() {
         let ws = workspace(&store).await?;
         let mut adding = change(&store, ws).await?;
         let (ours, theirs) = (upstream(adding.at(), "Ours"), upstream(adding.at(), "Theirs"));
-        let sealed = sealer().seal(&upstreams::seal_place(ours.id), API_KEY);
+        let sealed = store.sealer().seal(&upstreams::seal_place(ours.id), API_KEY);
         upstreams::insert(&mut adding, ws, &UpstreamRow { api_key_sealed: Some(sealed), ..ours }).await?;
         upstreams::insert(&mut adding, ws, &theirs).await?;
         commit(adding).await?;

@@ -97,7 +97,7 @@ async fn arrival(
         return Ok(Err(another()));
     }
     let secret = match &connection.secret_sealed {
-        Some(sealed) => Some(app.store.sealer().open(&seal_place(connection.id), sealed)?),
+        Some(sealed) => Some(app.store.unseal(&seal_place(connection.id), sealed).await?),
         None => None,
     };
     let secret = secret.map(|secret| ClientSecret::new(String::from_utf8_lossy(&secret).into_owned()));
