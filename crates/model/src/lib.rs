@@ -39,7 +39,7 @@ mod settings;
 pub mod simulate;
 mod spelling;
 pub mod surface;
-pub mod telemetry;
+mod telemetry;
 mod upstream;
 mod workspace;
 

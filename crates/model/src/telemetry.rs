@@ -1,7 +1,6 @@
-//! Another fragment for a bundle that is rendered already, by which clients report here.
+//! Another fragment for a bundle that is rendered already.
 
-use crate::lint::{Problem, Severity};
-use crate::{Bundle, Settings};
+use crate::Bundle;
 
 /// How a bundle with requirements ends (`Bundle::render`).
 const END: &[u8] = b"}]}}";
@@ -27,25 +26,6 @@ pub(crate) fn names_otel(requirements: &str) -> bool {
     requirements.contains("otel") && requirements.parse::<toml::Table>().is_ok_and(|table| table.contains_key("otel"))
 }
 
-/// What to say of a policy that has clients report elsewhere, where the workspace wants their reports.
-pub fn lint_own_collector(requirements: &str, settings: &Settings) -> Option<Problem> {
-    if !settings.telemetry || !names_otel(requirements) {
-        return None;
-    }
-    let begins = |line: &str| line.trim_start_matches(['[', ' ', '\t', '"', '\'']).starts_with("otel");
-    let line = requirements.lines().position(begins).unwrap_or_default() + 1;
-    let message = "The workspace collects telemetry, but clients with this policy report to its own `[otel]` and not \
-        here: nothing is known then of what they ran with. Leave `[otel]` out, or turn `telemetry` off.";
-    Some(Problem {
-        severity: Severity::Warning,
-        line: u32::try_from(line).unwrap_or(u32::MAX),
-        column: 1,
-        key: Some("otel".to_owned()),
-        code: "own_telemetry".to_owned(),
-        message: message.to_owned(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -69,15 +49,6 @@ mod tests {
             expected["requirements_toml"]["enterprise_managed"].as_array_mut().expect("a list").push(fragment.clone());
             assert_eq!(with(bundle), expected);
         }
-    }
-
-    #[test]
-    fn that_a_policy_reports_elsewhere_is_said_where_reports_are_wanted() {
-        let wanted = crate::Settings { telemetry: true, ..crate::Settings::default() };
-        let found = super::lint_own_collector("a = 1\n[otel]\nexporter = \"none\"\n", &wanted);
-        assert_eq!(found.map(|problem| (problem.line, problem.code)), Some((2, "own_telemetry".to_owned())));
-        assert_eq!(super::lint_own_collector("[otel]\n", &crate::Settings::default()), None);
-        assert_eq!(super::lint_own_collector("# otel\n", &wanted), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use provost_model::lint::{self, Problem, Severity, VersionVerdict};
-use provost_model::{ClientVersion, PolicyId, Workspace, WorkspaceId};
+use provost_model::{ClientVersion, WorkspaceId};
 use provost_store::tables::client_versions;
 use provost_web::{App, Error, Result};
 use serde::Serialize;
@@ -66,8 +66,10 @@ pub(crate) async fn of(app: &App, ws: WorkspaceId, contents: &str) -> Result<Vec
     Ok(joined.collect())
 }
 
-/// The client versions in use, for a policy that is to be published.
+/// The client versions in use, for a text that clients are to get.
 pub(crate) struct InUse {
+    /// Where in the request the text is.
+    pub(crate) field: String,
     /// What they make of it.
     pub(crate) seen: Vec<SeenVersion>,
     /// Those that it may stop.
@@ -77,36 +79,17 @@ pub(crate) struct InUse {
 }
 
 impl InUse {
-    /// For a policy that is to say this next, or for a new one.
-    pub(crate) async fn of(
-        app: &App,
-        workspace: &Workspace,
-        policy: Option<PolicyId>,
-        contents: &str,
-        allowed: &[ClientVersion],
-    ) -> Result<Self> {
-        let before = policy.and_then(|id| workspace.policies.get(&id));
-        Ok(Self {
-            seen: of(app, workspace.id, contents).await?,
-            allowed: allowed.to_vec(),
-            is_new: before.is_none_or(|before| *before.contents != *contents),
-        })
-    }
-
-    /// Those of them that a rollout to these versions can reach.
-    pub(crate) fn between(mut self, min: Option<ClientVersion>, max: Option<ClientVersion>) -> Self {
-        self.seen.retain(|seen| min.is_none_or(|min| seen.version >= min) && max.is_none_or(|max| seen.version <= max));
-        self
-    }
-
     /// Refuses what would stop one of them.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.is_new { check(&self.seen, &self.allowed) } else { Ok(()) }
+        if !self.is_new {
+            return Ok(());
+        }
+        check(&self.seen, &self.allowed).map_err(|error| error.with_field(self.field.clone()))
     }
 }
 
 /// Refuses a policy that would stop a version that was seen, unless whoever publishes it says that this is meant.
-pub(crate) fn check(seen: &[SeenVersion], allowed: &[ClientVersion]) -> Result<()> {
+fn check(seen: &[SeenVersion], allowed: &[ClientVersion]) -> Result<()> {
     let stopped = seen.iter().filter(|seen| !allowed.contains(&seen.version)).filter_map(|seen| {
         let problem = seen.problems.iter().find(|problem| problem.severity == Severity::Error)?;
         Some((seen, problem))

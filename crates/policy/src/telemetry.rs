@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use provost_model::{Bundle, Permission};
+use provost_model::lint::{self, Problem};
+use provost_model::{Bundle, Permission, Workspace};
 use provost_web::{App, Client, telemetry_token};
 use serde_json::json;
 
@@ -20,6 +21,11 @@ pub(crate) fn with_telemetry(app: &App, client: &Client, bundle: &Bundle) -> Opt
         "contents": requirements(&app.public_url, &token),
     });
     bundle.with_fragment(&fragment.to_string()).map(Arc::from)
+}
+
+/// What there is to say of a policy in a workspace that has its clients report, and that those of this policy do not.
+pub(crate) fn warning(workspace: &Workspace, contents: &str) -> Option<Problem> {
+    if workspace.settings.telemetry { lint::own_otel(contents) } else { None }
 }
 
 /// What a developer says and what the agent answers stays on the machine, and so do the results of tools.

@@ -73,6 +73,13 @@ pub async fn list(tx: &mut Tx, workspace_id: WorkspaceId, filter: &Filter) -> Re
     tx.rows(sql, args).await?.iter().map(read).collect()
 }
 
+/// Whether an event of a type has something with this id as its target.
+pub async fn has_target(tx: &mut Tx, workspace_id: WorkspaceId, kind: EventType, id: &str) -> Result<bool> {
+    let sql = "SELECT seq FROM events WHERE workspace_id = $1 AND type = $2 AND target LIKE $3 LIMIT 1";
+    let pattern = format!("%\"{id}\"%");
+    Ok(tx.row(sql, [workspace_id.into(), kind.as_str().into(), pattern.into()]).await?.is_some())
+}
+
 /// The place of an event, given as its `seq` or its id.
 pub async fn place(tx: &mut Tx, workspace_id: WorkspaceId, text: &str) -> Result<Option<i64>> {
     if let Ok(seq) = text.parse() {

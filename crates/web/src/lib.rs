@@ -62,4 +62,4 @@ pub use running::{Ended, Running, RunningGuard};
 pub use secret::{Secret, SecretKind, Sighting, find_secrets, hash_secret, last4};
 pub use session::{Session, SessionCookie, cookie, cookie_name, is_live, is_tls, session_limits, set_cookie};
 pub use sign_in_limits::{Origin as SignInOrigin, SignInLimits, network};
-pub use telemetry::{Reporter, telemetry_token};
+pub use telemetry::{Reporter, TelemetrySighting, find_telemetry_tokens, telemetry_token};

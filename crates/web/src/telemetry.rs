@@ -23,6 +23,8 @@ const PREFIX: &str = "tt-";
 const PURPOSE: &str = "telemetry";
 /// No token of ours is longer.
 const MAX_BYTES: usize = 512;
+/// How long the mark is: 32 bytes in base64url.
+const MARK_CHARS: usize = 43;
 
 /// Whose reports they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +34,31 @@ struct Claims {
     via: Via,
     /// When it was made, to the hour before: so a client is sent the same for a while.
     hour: i64,
+}
+
+/// A telemetry token of ours in a text: what its mark says whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TelemetrySighting<'a> {
+    /// The token. Never show it.
+    pub secret: &'a str,
+    /// Of which workspace.
+    pub workspace_id: WorkspaceId,
+    /// Of which member.
+    pub member_id: MemberId,
+    /// What it was made for, and ends with.
+    pub via: Via,
+}
+
+/// Finds the telemetry tokens that were made here, whatever stands around them.
+pub fn find_telemetry_tokens<'a>(sealer: &Sealer, text: &'a str) -> Vec<TelemetrySighting<'a>> {
+    let sighting = |(at, prefix): (usize, &str)| {
+        let said = text.as_bytes()[at + prefix.len()..].iter().take(MAX_BYTES);
+        let said = said.take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')).count();
+        let secret = text.get(at..at + prefix.len() + said + 1 + MARK_CHARS)?;
+        let Claims { workspace_id, member_id, via, hour: _ } = Claims::open(sealer, secret)?;
+        Some(TelemetrySighting { secret, workspace_id, member_id, via })
+    };
+    text.match_indices(PREFIX).filter_map(sighting).collect()
 }
 
 /// The token of a client. The same for an hour.
@@ -136,6 +163,13 @@ mod tests {
             let token = claims.seal(&sealer);
             assert_eq!(Claims::open(&sealer, &token), Some(claims));
             assert_eq!(Claims::open(&other, &token), None);
+            let sighting = TelemetrySighting { secret: &token, workspace_id, member_id, via };
+            for (before, behind) in [("", ""), ("\"Bearer ", "\""), ("att-tt-", ".x"), ("ü", "ü"), ("", "AAAA")] {
+                let text = format!("{before}{token}{behind}");
+                assert_eq!(find_telemetry_tokens(&sealer, &text), [sighting], "{text}");
+                assert_eq!(find_telemetry_tokens(&other, &text), []);
+                assert_eq!(find_telemetry_tokens(&sealer, &text[..before.len() + token.len() - 1]), []);
+            }
             // The last letters of both parts hold bits that mean nothing, so letters are exchanged for far ones.
             for (index, letter) in token.char_indices() {
                 let mut altered = token.clone();

@@ -7,14 +7,17 @@ use axum::extract::State;
 use jiff::Timestamp;
 use provost_model::event::{EventType, Target};
 use provost_model::{ApiKeyStatus, TokenHash};
-use provost_store::tables::{access_tokens, api_keys, device_enrolments};
+use provost_store::tables::{access_tokens, api_keys, device_enrolments, grants};
 use provost_store::{Change, Touched};
 use provost_web::{
-    App, Error, ErrorBody, Json, Permit, Result, SecretKind, find_secrets, hash_secret, last4, optional_text, permits,
+    App, Error, ErrorBody, Json, Permit, Result, SecretKind, Sighting, TelemetrySighting, find_secrets,
+    find_telemetry_tokens, hash_secret, last4, optional_text, permits,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
+
+use super::leaked_telemetry;
 
 /// The most secrets of one report.
 const MAX_SECRETS: usize = 1_000;
@@ -47,30 +50,37 @@ pub(crate) struct Found {
 /// A secret that was found.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct FoundSecret {
-    /// `api_key`, `access_token` or `device_enrolment`.
+    /// `api_key`, `access_token`, `device_enrolment` or `telemetry_token`.
     kind: &'static str,
     /// `live`; `ended`: revoked, expired or replaced; `waiting`: for approval; `unknown`: it has the
     /// form and the checksum of a secret of Provost, and is none of this workspace.
     status: &'static str,
     /// Its last four characters.
     last4: String,
-    /// Whose id it is; null if unknown.
+    /// Whose id it is, of a telemetry token that of the client session or access token that it was made for; null if
+    /// unknown.
     id: Option<String>,
     name: Option<String>,
     /// Who made it, or whose it is.
     created_by: Option<String>,
-    /// Whether this report revoked it.
+    /// Whether this report revoked it: with a telemetry token that client session or access token.
     revoked: bool,
 }
 
 /// A credential, of any kind.
-struct Credential {
-    touched: Touched,
-    target: Target,
-    name: String,
-    created_by: Option<String>,
-    status: &'static str,
-    is_new: bool,
+pub(super) struct Credential {
+    pub(super) touched: Touched,
+    pub(super) target: Target,
+    pub(super) name: String,
+    pub(super) created_by: Option<String>,
+    pub(super) status: &'static str,
+    pub(super) is_new: bool,
+}
+
+/// What was found in a text.
+enum Seen<'a> {
+    Secret(Sighting<'a>),
+    Telemetry(TelemetrySighting<'a>),
 }
 
 /// Report secrets that were found: which are ours, which are live, whose they are; and revoke those.
@@ -84,13 +94,18 @@ pub(crate) async fn report(
     Json(body): Json<Report>,
 ) -> Result<Answer<Found>> {
     let source = optional_text("source", &body.source, 500)?;
-    if find_secrets(&source).iter().any(|sighting| sighting.is_checked) {
+    let is_telling = find_secrets(&source).iter().any(|sighting| sighting.is_checked)
+        || !find_telemetry_tokens(app.store.sealer(), &source).is_empty();
+    if is_telling {
         return Err(Error::invalid("source", "holds_a_secret", "`source` is kept: leave the secret out of it"));
     }
     let texts = body.secrets.iter().chain([&body.text]);
     let mut seen = HashSet::new();
-    let mut sightings: Vec<_> = texts.flat_map(|text| find_secrets(text)).collect();
-    sightings.retain(|sighting| seen.insert(sighting.secret));
+    let sightings = texts.flat_map(|text| {
+        let telemetry = find_telemetry_tokens(app.store.sealer(), text).into_iter().map(Seen::Telemetry);
+        find_secrets(text).into_iter().map(Seen::Secret).chain(telemetry)
+    });
+    let sightings: Vec<_> = sightings.filter(|sighting| seen.insert(sighting.secret())).collect();
     if sightings.len() > MAX_SECRETS {
         let message = format!("more than {MAX_SECRETS} secrets in one report: send it in parts");
         return Err(Error::invalid("text", "too_many", message));
@@ -100,21 +115,19 @@ pub(crate) async fn report(
     let mut data = Vec::new();
     let mut is_changed = false;
     for sighting in sightings {
-        let hash = hash_secret(sighting.secret);
-        let kind = match sighting.kind {
-            SecretKind::ApiKey => "api_key",
-            SecretKind::AccessToken => "access_token",
-            SecretKind::DeviceEnrolment => "device_enrolment",
-        };
-        let last4 = last4(sighting.secret).to_owned();
-        let found = match sighting.kind {
-            SecretKind::ApiKey => api_key(&app, &mut change, &hash, now).await?,
-            SecretKind::AccessToken => access_token(&app, &mut change, &hash, now).await?,
-            SecretKind::DeviceEnrolment => device_enrolment(&app, &mut change, &hash, now).await?,
+        let (kind, last4) = (sighting.kind(), last4(sighting.secret()).to_owned());
+        let hash = hash_secret(sighting.secret());
+        let found = match &sighting {
+            Seen::Telemetry(token) => leaked_telemetry::find(&mut change, token).await?,
+            Seen::Secret(secret) => match secret.kind {
+                SecretKind::ApiKey => api_key(&app, &mut change, &hash, now).await?,
+                SecretKind::AccessToken => access_token(&app, &mut change, &hash, now).await?,
+                SecretKind::DeviceEnrolment => device_enrolment(&app, &mut change, &hash, now).await?,
+            },
         };
         let Some(found) = found else {
             // Without a checksum, what is not known here is just some text.
-            if sighting.is_checked {
+            if sighting.is_checked() {
                 let (id, name, created_by) = (None, None, None);
                 data.push(FoundSecret { kind, status: "unknown", last4, id, name, created_by, revoked: false });
             }
@@ -127,6 +140,9 @@ pub(crate) async fn report(
                 Touched::ApiKey(id) => api_keys::revoke(&mut change, ws, id, now).await?,
                 Touched::AccessToken(id) => access_tokens::revoke(&mut change, ws, id, now).await?,
                 Touched::DeviceEnrolment(id) => device_enrolments::revoke(&mut change, ws, id, now).await?,
+                Touched::Grant(id) => {
+                    grants::revoke(&mut change, ws, id, now).await?;
+                }
                 _ => unreachable!("it is one of these"),
             }
             change.touch(found.touched);
@@ -150,6 +166,34 @@ pub(crate) async fn report(
         change.commit().await?;
     }
     Ok(Answer(Found { data }))
+}
+
+impl<'a> Seen<'a> {
+    fn secret(&self) -> &'a str {
+        match self {
+            Self::Secret(found) => found.secret,
+            Self::Telemetry(found) => found.secret,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Telemetry(_) => "telemetry_token",
+            Self::Secret(found) => match found.kind {
+                SecretKind::ApiKey => "api_key",
+                SecretKind::AccessToken => "access_token",
+                SecretKind::DeviceEnrolment => "device_enrolment",
+            },
+        }
+    }
+
+    fn is_checked(&self) -> bool {
+        match self {
+            Self::Secret(found) => found.is_checked,
+            // Its mark is right.
+            Self::Telemetry(_) => true,
+        }
+    }
 }
 
 /// The API key whose secret this is; notes that it leaked.

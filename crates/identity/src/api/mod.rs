@@ -10,6 +10,7 @@ pub(crate) mod domains;
 pub(crate) mod group_members;
 pub(crate) mod groups;
 pub(crate) mod leaked_secrets;
+mod leaked_telemetry;
 pub(crate) mod member_identities;
 pub(crate) mod member_permissions;
 pub(crate) mod member_sessions;

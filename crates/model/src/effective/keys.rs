@@ -66,7 +66,7 @@ impl Walk<'_> {
 
     fn flat(&self, key: String, node: &Node<'_>, joined: bool) -> Flat {
         let layer = Some(node.place.layer);
-        Flat { key, value: json(node, self.texts), layer, overrode: Vec::new(), joined }
+        Flat { key, value: json(node, self.texts, MAX_LEVELS), layer, overrode: Vec::new(), joined }
     }
 }
 
@@ -80,17 +80,22 @@ fn quote(key: &str, name: &mut String) {
     }
 }
 
-/// A value as JSON.
-fn json(node: &Node<'_>, texts: &[&str]) -> Json {
+/// How deep a value is shown. No key of clients comes close, and what is far deeper would overflow the stack of whoever
+/// writes it out.
+const MAX_LEVELS: usize = 80;
+
+/// A value as JSON, down to so many levels.
+fn json(node: &Node<'_>, texts: &[&str], levels: usize) -> Json {
+    let Some(below) = levels.checked_sub(1) else { return Json::from("(nested too deeply to be shown)") };
     match &node.value {
         Value::Bool(bool) => Json::Bool(*bool),
         Value::Integer(integer) => Json::from(*integer),
         Value::Float { .. } => float(node, texts),
         Value::Text(text) => Json::from(text.as_ref()),
         Value::Date(text) => Json::from(text.as_str()),
-        Value::List(items) => Json::Array(items.iter().map(|item| json(item, texts)).collect()),
+        Value::List(items) => Json::Array(items.iter().map(|item| json(item, texts, below)).collect()),
         Value::Table(entries) => {
-            let entries = entries.iter().map(|entry| (entry.key.to_string(), json(&entry.node, texts)));
+            let entries = entries.iter().map(|entry| (entry.key.to_string(), json(&entry.node, texts, below)));
             Json::Object(entries.collect::<Map<_, _>>())
         }
     }

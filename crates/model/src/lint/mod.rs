@@ -14,6 +14,7 @@ mod conformance;
 mod defaults;
 pub(crate) mod document;
 pub(crate) mod merge;
+mod own_otel;
 mod positions;
 mod problem;
 pub(crate) mod report;
@@ -22,6 +23,7 @@ pub(crate) mod schema;
 mod suggest;
 mod versions;
 
+pub use own_otel::own_otel;
 pub use problem::{Problem, Severity};
 pub use versions::{VersionVerdict, for_versions};
 

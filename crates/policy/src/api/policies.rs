@@ -5,21 +5,19 @@ use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use jiff::Timestamp;
 use provost_model::lint::{self, Problem, Severity};
-use provost_model::telemetry::lint_own_collector;
 use provost_model::{ClientVersion, PolicyId, Workspace};
 use provost_store::Change;
 use provost_store::tables::policies::{self, PolicyRow};
-use provost_web::{
-    App, Caller, Error, ErrorBody, Etag, Json, List, ListQuery, PathId, Permit, Query, Result, name, permits,
-};
+use provost_web::{App, Error, ErrorBody, Etag, Json, List, ListQuery, PathId, Permit, Query, Result, name, permits};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::authors::Author;
 use super::policy_proposals::ProposalBody;
-use crate::client_versions::{InUse, SeenVersion};
-use crate::proposals::{PolicyDraft, ProposedChange, Written, submit};
+use crate::client_versions::SeenVersion;
+use crate::proposals::{PolicyDraft, ProposedChange, Written, in_use, submit};
+use crate::telemetry;
 
 /// A policy, at one of its versions.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -31,7 +29,7 @@ pub(crate) struct PolicyBody {
     contents: String,
     /// `config.toml`: where clients start from.
     defaults: Option<String>,
-    /// What the linter has to say; an error never gets here.
+    /// What the linter has to say, and what there is to say of it in this workspace; an error never gets here.
     warnings: Vec<Problem>,
     /// What the client versions seen in the last 30 days make of it; only in the answer to publishing.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,7 +52,7 @@ impl PolicyBody {
     /// A version, with its author as they are called now.
     pub(crate) fn of(row: PolicyRow, workspace: &Workspace) -> Self {
         let mut warnings = problems(&row.contents, row.defaults.as_deref());
-        warnings.extend(lint_own_collector(&row.contents, &workspace.settings));
+        warnings.extend(telemetry::warning(workspace, &row.contents));
         let author = Author::of(&row.created_by, workspace);
         let PolicyRow { id, name, version, contents, defaults, created_by, created_at, note, restores, approved_by } =
             row;
@@ -109,19 +107,6 @@ pub(crate) struct PolicyFields {
     note: Option<String>,
 }
 
-impl PolicyFields {
-    /// The client versions in use, which this would be the text of a policy for. Asked before the change
-    /// begins: who holds the workspace's lock takes no second connection.
-    async fn in_use(&self, app: &App, caller: &Caller, id: Option<PolicyId>) -> Result<InUse> {
-        InUse::of(app, &caller.workspace, id, &self.contents, &self.allow_client_versions).await
-    }
-
-    fn split(self) -> (PolicyDraft, Option<String>) {
-        let Self { name, contents, defaults, allow_client_versions, note } = self;
-        (PolicyDraft { name, contents, defaults, allow_client_versions }, note)
-    }
-}
-
 /// The policies, by age.
 #[utoipa::path(get, path = "/api/v1/policies", tag = "Policies", params(ListQuery),
     responses((status = 200, body = List<PolicyBody>), (status = 403, body = ErrorBody)))]
@@ -144,10 +129,12 @@ pub(crate) async fn create(
     State(app): State<App>,
     Json(body): Json<PolicyFields>,
 ) -> Result<Written> {
-    let in_use = body.in_use(&app, &permit, None).await?;
-    let (policy, note) = body.split();
+    let PolicyFields { name, contents, defaults, allow_client_versions, note } = body;
+    let policy = PolicyDraft { name, contents, defaults };
+    let proposed = ProposedChange::CreatePolicy { policy, allow_client_versions };
+    let in_use = in_use::ask(&app, &permit.workspace, &proposed).await?;
     let change = permit.change(&app).await?;
-    submit(&app, &permit, change, ProposedChange::CreatePolicy { policy }, note, Some(in_use)).await
+    submit(&app, &permit, change, proposed, note, in_use).await
 }
 
 /// One policy.
@@ -175,12 +162,13 @@ pub(crate) async fn update(
     headers: HeaderMap,
     Json(body): Json<PolicyFields>,
 ) -> Result<Written> {
-    let in_use = body.in_use(&app, &permit, Some(id)).await?;
+    let PolicyFields { name, contents, defaults, allow_client_versions, note } = body;
+    let policy = PolicyDraft { name, contents, defaults };
+    let proposed = ProposedChange::UpdatePolicy { policy_id: id, policy, allow_client_versions };
+    let in_use = in_use::ask(&app, &permit.workspace, &proposed).await?;
     let mut change = permit.change(&app).await?;
     check_tag(&mut change, id, &headers, &permit.workspace).await?;
-    let (policy, note) = body.split();
-    let proposed = ProposedChange::UpdatePolicy { policy_id: id, policy };
-    submit(&app, &permit, change, proposed, note, Some(in_use)).await
+    submit(&app, &permit, change, proposed, note, in_use).await
 }
 
 /// Delete a policy that no rule names.
@@ -195,7 +183,7 @@ pub(crate) async fn delete(
 ) -> Result<Written> {
     let mut change = permit.change(&app).await?;
     check_tag(&mut change, id, &headers, &permit.workspace).await?;
-    submit(&app, &permit, change, ProposedChange::DeletePolicy { policy_id: id }, None, None).await
+    submit(&app, &permit, change, ProposedChange::DeletePolicy { policy_id: id }, None, Vec::new()).await
 }
 
 /// Whether a write of a policy may go on (`If-Match`). Whoever was too late is told what came in between.

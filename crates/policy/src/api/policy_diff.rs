@@ -88,7 +88,7 @@ pub(crate) async fn of_draft(
     }
     // A draft has no name of its own.
     let name = before.as_ref().map(|before| before.name.clone()).unwrap_or_default();
-    let after = PolicyDraft::new(name, draft.contents, draft.defaults);
+    let after = PolicyDraft { name, contents: draft.contents, defaults: draft.defaults };
     Ok(axum::Json(DiffBody { from, to: None, diff: preview::compare(before, Some(after)).await }))
 }
 

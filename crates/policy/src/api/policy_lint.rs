@@ -2,12 +2,12 @@
 
 use axum::extract::State;
 use provost_model::lint::{self, Problem, Severity};
-use provost_model::telemetry::lint_own_collector;
 use provost_web::{App, ErrorBody, Json, Permit, Result, permits};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::client_versions::{self, SeenVersion};
+use crate::telemetry;
 
 /// A policy text to look at.
 #[derive(Deserialize, ToSchema)]
@@ -45,7 +45,11 @@ pub(crate) async fn lint(
     let work = move || {
         let defaults_problems = body.defaults.as_deref().map(lint::defaults).unwrap_or_default();
         let mut problems = lint::requirements(&body.contents);
-        problems.extend(lint_own_collector(&body.contents, &workspace.settings));
+        if let Some(warning) = telemetry::warning(&workspace, &body.contents) {
+            let place = (warning.line, warning.column);
+            let index = problems.partition_point(|problem| (problem.line, problem.column) <= place);
+            problems.insert(index, warning);
+        }
         (problems, defaults_problems)
     };
     // A text may be a megabyte long, and other requests wait for this thread.

@@ -14,17 +14,18 @@ use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::authors::Author;
-use crate::proposals::{By, ProposedChange, preview, target};
+use crate::client_versions::{InUse, SeenVersion};
+use crate::proposals::{By, ProposedChange, in_use, preview, target};
 
-/// What waited longer cannot be approved any more.
-const MAX_AGE: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// A proposal that waited for so long is not approved any more: nobody remembers what it was for.
+const LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// A change that waits for a second person, or what became of it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct ProposalBody {
     id: PolicyProposalId,
-    /// `create_policy`, `update_policy`, `roll_back_policy`, `delete_policy`, `update_policy_rules`,
-    /// `apply_policy_set`, `start_rollout`, `update_rollout` or `finish_rollout`.
+    /// `create_policy`, `update_policy`, `roll_back_policy`, `delete_policy`, `update_policy_rules`, `apply_policy_set`,
+    /// `start_rollout`, `update_rollout` or `finish_rollout`.
     kind: String,
     /// `pending`, `approved`, `denied` or `withdrawn`.
     status: &'static str,
@@ -38,6 +39,9 @@ pub(crate) struct ProposalBody {
     author: Option<Author>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+    /// From when on it cannot be approved any more.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
     /// Who decided: a member or a key.
     decided_by: Option<String>,
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -53,6 +57,10 @@ pub(crate) struct ProposalBody {
     /// against. Not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     diff: Option<PolicyDiff>,
+    /// What the client versions seen in the last 30 days make of the text that would be published or rolled out,
+    /// or was; only in the answers to the request and its approval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_versions: Option<Vec<SeenVersion>>,
 }
 
 impl ProposalBody {
@@ -68,17 +76,24 @@ impl ProposalBody {
             created_by: row.created_by,
             author,
             created_at: row.created_at,
+            expires_at: row.created_at.saturating_add(LIFETIME).unwrap_or(Timestamp::MAX),
             decided_by: row.decided_by,
             decided_at: row.decided_at,
             is_stale: None,
             change: None,
             diff: None,
+            client_versions: None,
         }
     }
 
     /// With what it would do.
     pub(crate) fn with_change(self, change: ProposedChange, diff: Option<PolicyDiff>) -> Self {
         Self { change: Some(change), diff, ..self }
+    }
+
+    /// With what the client versions in use make of it.
+    pub(crate) fn with_seen(self, client_versions: Option<Vec<SeenVersion>>) -> Self {
+        Self { client_versions, ..self }
     }
 }
 
@@ -148,10 +163,9 @@ pub(crate) async fn approve(
 ) -> Result<axum::Json<ProposalBody>> {
     let caller = &session.caller;
     caller.require(&app, Permission::CodexAdminister)?;
-    // Clients of other versions may have come since it was asked for. Asked before the change begins: who holds
-    // the workspace's lock takes no second connection.
-    let wanted = proposed(&mut app.store.read().await?, &caller.workspace, id).await?;
-    wanted.check_client_versions(&app, &caller.workspace).await?;
+    // What a proposal would do never changes. Clients that it would stop may have come since it was asked for.
+    let proposed = proposed(&mut app.store.read().await?, &caller.workspace, id).await?;
+    let in_use = in_use::ask(&app, &caller.workspace, &proposed).await?;
     let mut change = caller.change(&app).await?;
     let (ws, now) = (change.workspace_id(), change.at());
     // What was taken from them while the change waited for its turn counts.
@@ -161,14 +175,16 @@ pub(crate) async fn approve(
         return Err(Error::forbidden(Permission::CodexAdminister));
     }
     let row = waiting(&mut change, id).await?;
-    refuse_expired(&row, now)?;
     let subject = json!({ "proposal_id": id });
     caller.require_second_person(&app, &mut change, &row.known_by, "a change of policies", subject).await?;
     if !may_still_ask(&mut change, &row).await? {
         let message = "who asked for this is no longer active: deny it, and have it asked for again";
         return Err(Error::conflict("requester_left", message));
     }
-    let proposed = proposed(&mut change, &workspace, id).await?;
+    if now.duration_since(row.created_at) >= LIFETIME {
+        let message = "this waited for more than 30 days: deny it, and have it asked for again";
+        return Err(Error::conflict("proposal_expired", message));
+    }
     let current = proposed.base(&mut change, ws).await?;
     if current != row.base {
         let message = "what this was written against has changed since: deny it, and have it asked for again";
@@ -183,8 +199,9 @@ pub(crate) async fn approve(
     };
     let by = By { author: row.created_by.clone(), note: row.note.clone(), approved: Some((caller.id(), id)) };
     proposed.apply(&mut change, &by).await?;
+    in_use.iter().try_for_each(InUse::check)?;
     finish(change, EventType::PolicyProposalApproved, &row).await?;
-    Ok(axum::Json(ProposalBody::of(row, &workspace)))
+    Ok(axum::Json(ProposalBody::of(row, &workspace).with_seen(in_use::seen(in_use))))
 }
 
 /// Deny a proposal that waits; one's own is taken back.
@@ -217,18 +234,6 @@ async fn waiting(change: &mut Change, id: PolicyProposalId) -> Result<PolicyProp
         ProposalStatus::Pending => Ok(row),
         status => Err(Error::conflict("not_waiting", format!("this proposal is {} already", status.as_str()))),
     }
-}
-
-/// Refuses what was asked for too long ago to be meant still.
-fn refuse_expired(row: &PolicyProposalRow, now: Timestamp) -> Result<()> {
-    if now.duration_since(row.created_at) <= MAX_AGE {
-        return Ok(());
-    }
-    let message = format!(
-        "this was asked for more than {} days ago: deny it, and have it asked for again",
-        MAX_AGE.as_hours() / 24
-    );
-    Err(Error::conflict("proposal_expired", message))
 }
 
 /// What a proposal would do.

@@ -43,7 +43,8 @@ pub(crate) async fn create(
         Some(version) => version,
         None => published_before(&mut change, id).await?,
     };
-    submit(&app, &permit, change, ProposedChange::RollBackPolicy { policy_id: id, to_version }, body.note, None).await
+    submit(&app, &permit, change, ProposedChange::RollBackPolicy { policy_id: id, to_version }, body.note, Vec::new())
+        .await
 }
 
 /// The version that everybody got before the current one: not one whose rollout was called off.

@@ -1,7 +1,7 @@
 //! `/api/v1/policies/{id}/rollouts`: the rollouts of a policy.
 
 use axum::extract::State;
-use provost_model::{ClientVersion, GroupId, Percent, PolicyId, RolloutStage, Workspace};
+use provost_model::{ClientVersion, GroupId, Percent, PolicyId, RolloutStage};
 use provost_store::tables::policies;
 use provost_store::tables::rollouts::{self, RolloutFilter};
 use provost_web::{App, Error, ErrorBody, Json, List, ListQuery, PathId, Permit, Query, Result, permits};
@@ -9,9 +9,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::policy_proposals::ProposalBody;
-use super::rollouts::body::{RolloutBody, RolloutGuardFields};
-use crate::client_versions::InUse;
-use crate::proposals::{ProposedChange, Written, submit};
+use super::rollouts::body::{RolloutBody, RolloutGuardFields, RolloutStarted};
+use crate::proposals::{ProposedChange, Written, in_use, submit};
 
 /// A version to roll out, and to whom: at least a percentage, groups, or stages.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -42,19 +41,11 @@ pub(crate) struct RolloutFields {
     /// finishes.
     #[serde(default)]
     pub(crate) stages: Vec<RolloutStage>,
-    /// Client versions, such as "0.98.0", that this text may keep from loading it although they are in use.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Client versions, such as "0.98.0", that the new version may keep from loading it although they are in use:
+    /// those that it does not reach at first as well, as finishing it takes it to everybody.
+    #[serde(default)]
     #[schema(value_type = Vec<String>)]
     pub(crate) allow_client_versions: Vec<ClientVersion>,
-}
-
-impl RolloutFields {
-    /// The client versions in use that it can reach. Asked before the change begins: who holds the workspace's lock
-    /// takes no second connection.
-    pub(crate) async fn in_use(&self, app: &App, workspace: &Workspace, policy: PolicyId) -> Result<InUse> {
-        let in_use = InUse::of(app, workspace, Some(policy), &self.contents, &self.allow_client_versions).await?;
-        Ok(in_use.between(self.min_client_version, self.max_client_version))
-    }
 }
 
 /// The rollouts of a policy, by age.
@@ -81,7 +72,7 @@ pub(crate) async fn list(
 /// version that is published. One that would stop a client is refused, and nothing is stored.
 #[utoipa::path(post, path = "/api/v1/policies/{id}/rollouts", tag = "Policies", params(("id" = PolicyId, Path)),
     request_body = RolloutFields,
-    responses((status = 201, body = RolloutBody), (status = 202, body = ProposalBody), (status = 403, body = ErrorBody),
+    responses((status = 201, body = RolloutStarted), (status = 202, body = ProposalBody), (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 422, body = ErrorBody)))]
 pub(crate) async fn create(
     permit: Permit<permits::CodexAdminister>,
@@ -89,9 +80,9 @@ pub(crate) async fn create(
     PathId(id): PathId<PolicyId>,
     Json(body): Json<RolloutFields>,
 ) -> Result<Written> {
-    let in_use = body.in_use(&app, &permit.workspace, id).await?;
-    let change = permit.change(&app).await?;
     let note = Some(body.note.clone());
     let proposed = ProposedChange::StartRollout { policy_id: id, rollout: body };
-    submit(&app, &permit, change, proposed, note, Some(in_use)).await
+    let in_use = in_use::ask(&app, &permit.workspace, &proposed).await?;
+    let change = permit.change(&app).await?;
+    submit(&app, &permit, change, proposed, note, in_use).await
 }

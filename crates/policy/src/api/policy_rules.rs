@@ -73,7 +73,7 @@ pub(crate) async fn update(
     let mut change = permit.change(&app).await?;
     let ws = change.workspace_id();
     Etag(read(&mut change, ws).await?).check(&headers)?;
-    submit(&app, &permit, change, ProposedChange::UpdatePolicyRules { policy_rules }, None, None).await
+    submit(&app, &permit, change, ProposedChange::UpdatePolicyRules { policy_rules }, None, Vec::new()).await
 }
 
 pub(crate) async fn read(tx: &mut Tx, ws: provost_model::WorkspaceId) -> Result<PolicyRulesBody> {

@@ -17,8 +17,8 @@ use utoipa::ToSchema;
 use super::policies::check;
 use super::policy_proposals::ProposalBody;
 use super::policy_rules::{MAX_RULES, PolicyRulesBody};
-use crate::client_versions;
-use crate::proposals::{Applied, By, Now, PolicyDraft, ProposedChange, Written, submit};
+use crate::client_versions::InUse;
+use crate::proposals::{Applied, By, Now, PolicyDraft, ProposedChange, Written, in_use, submit};
 
 /// More are no set that a person can follow.
 const MAX_POLICIES: usize = 500;
@@ -97,9 +97,10 @@ pub(crate) struct WantedSet {
     policies: Vec<SetPolicy>,
     rules: Option<SetRules>,
     prune: bool,
+    /// Client versions in use that it may stop.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<String>)]
-    allow_client_versions: Vec<ClientVersion>,
+    pub(crate) allow_client_versions: Vec<ClientVersion>,
     /// The plan that whoever asks has seen. A proposal has a base instead.
     #[serde(skip)]
     plan_id: Option<String>,
@@ -155,37 +156,25 @@ pub(crate) async fn update(
     State(app): State<App>,
     Json(body): Json<PolicySetRequest>,
 ) -> Result<Written> {
-    let policies = checked(body.policies)?;
-    let wanted = WantedSet {
-        policies,
-        rules: body.rules,
-        prune: body.prune,
-        allow_client_versions: body.allow_client_versions,
-        plan_id: body.plan_id,
-    };
-    // Before the change begins: who holds the workspace's lock takes no second connection.
-    wanted.check_client_versions(&app, &permit.workspace).await?;
-    if body.dry_run {
+    let PolicySetRequest { policies, rules, prune, dry_run, plan_id, allow_client_versions, note } = body;
+    let wanted = WantedSet { policies: checked(policies)?, rules, prune, allow_client_versions, plan_id };
+    let proposed = ProposedChange::ApplyPolicySet { policy_set: wanted.clone() };
+    let in_use = in_use::ask(&app, &permit.workspace, &proposed).await?;
+    in_use.iter().try_for_each(InUse::check)?;
+    if dry_run {
         let (plan, _) = wanted.plan(&mut app.store.read().await?, permit.workspace.id).await?;
         return Ok(Written::Set(plan));
     }
     let change = permit.change(&app).await?;
-    submit(&app, &permit, change, ProposedChange::ApplyPolicySet { policy_set: wanted }, body.note, None).await
+    submit(&app, &permit, change, proposed, note, in_use).await
 }
 
 impl WantedSet {
-    /// Refuses what would stop a client version in use.
-    pub(crate) async fn check_client_versions(&self, app: &App, workspace: &Workspace) -> Result<()> {
-        let published: HashSet<&str> = workspace.policies.values().map(|policy| &*policy.contents).collect();
-        for (index, policy) in self.policies.iter().enumerate() {
-            // What is published already stops nobody anew.
-            if !published.contains(policy.contents.as_str()) {
-                let seen = client_versions::of(app, workspace.id, &policy.contents).await?;
-                let in_set = |error: Error| error.with_field(format!("policies[{index}].contents"));
-                client_versions::check(&seen, &self.allow_client_versions).map_err(in_set)?;
-            }
-        }
-        Ok(())
+    /// The texts that no policy has yet, by their place in the set: what is published already stops nobody anew.
+    pub(crate) fn new_texts(&self, workspace: &Workspace) -> impl Iterator<Item = (usize, &str)> {
+        let published: HashSet<_> = workspace.policies.values().map(|policy| policy.contents.clone()).collect();
+        let texts = self.policies.iter().map(|policy| policy.contents.as_str()).enumerate();
+        texts.filter(move |(_, contents)| !published.contains(*contents))
     }
 
     /// What there is to do, and what is there.
@@ -246,12 +235,12 @@ fn checked(policies: Vec<SetPolicy>) -> Result<Vec<SetPolicy>> {
     }
     let mut names = HashSet::new();
     let check = |(index, SetPolicy { name, contents, defaults }): (usize, SetPolicy)| {
-        let draft = check(PolicyDraft::new(name, contents, defaults)).map_err(|error| {
+        let draft = check(PolicyDraft { name, contents, defaults }).map_err(|error| {
             let field = error.field().unwrap_or("contents");
             let field = format!("policies[{index}].{field}");
             error.with_field(field)
         })?;
-        let PolicyDraft { name, contents, defaults, .. } = draft;
+        let PolicyDraft { name, contents, defaults } = draft;
         if !names.insert(name_key(&name)) {
             let message = format!("two policies of the set have the name {name}");
             return Err(Error::invalid(format!("policies[{index}].name"), "duplicate_name", message));
@@ -402,11 +391,16 @@ async fn do_steps(change: &mut Change, by: &By, plan: &PolicySetPlan, present: V
     // Rules let go of what is deleted after them: the steps stand in this order.
     for step in plan.steps.iter().cloned() {
         let step = match step {
-            Step::CreatePolicy { name, contents, defaults } => {
-                ProposedChange::CreatePolicy { policy: PolicyDraft::new(name, contents, defaults) }
-            }
+            Step::CreatePolicy { name, contents, defaults } => ProposedChange::CreatePolicy {
+                policy: PolicyDraft { name, contents, defaults },
+                allow_client_versions: Vec::new(),
+            },
             Step::UpdatePolicy { id, after: SetPolicy { name, contents, defaults }, .. } => {
-                ProposedChange::UpdatePolicy { policy_id: id, policy: PolicyDraft::new(name, contents, defaults) }
+                ProposedChange::UpdatePolicy {
+                    policy_id: id,
+                    policy: PolicyDraft { name, contents, defaults },
+                    allow_client_versions: Vec::new(),
+                }
             }
             Step::DeletePolicy { id, .. } => ProposedChange::DeletePolicy { policy_id: id },
             Step::UpdateRules { after, .. } => {

@@ -72,9 +72,12 @@ pub(crate) async fn check_post(
     }
     let repositories = body.repositories.into_iter().enumerate();
     let repositories: Vec<_> = repositories.map(|(index, repository)| repository.read(index)).collect::<Result<_>>()?;
-    let _turn = AT_A_TIME.acquire().await.expect("nobody closes it");
-    let checked =
-        tokio::task::spawn_blocking(move || check(repositories, policy.as_ref(), &Evaluator::of_this_program()));
+    let turn = AT_A_TIME.acquire().await.expect("nobody closes it");
+    let checked = tokio::task::spawn_blocking(move || {
+        // Also when whoever asked goes away: the work goes on without them.
+        let _turn = turn;
+        check(repositories, policy.as_ref(), &Evaluator::of_this_program())
+    });
     let checked = checked.await.expect("a check does not panic");
     checked.map(axum::Json).map_err(|_| short_of_memory())
 }

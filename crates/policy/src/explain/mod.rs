@@ -90,13 +90,17 @@ pub(crate) async fn explain(
             Vec::new()
         }
     };
-    let _turn = match rules.is_empty() {
+    let turn = match rules.is_empty() {
         true => None,
         false => Some(AT_A_TIME.acquire().await.expect("nobody closes it")),
     };
     // A pasted text may be a megabyte: not on a thread that serves others.
     let about = policy.clone();
-    let made = tokio::task::spawn_blocking(move || answer::put_together(&all, &rules, about.as_ref(), &question));
+    let made = tokio::task::spawn_blocking(move || {
+        // Also when whoever asked goes away: the work goes on without them.
+        let _turn = turn;
+        answer::put_together(&all, &rules, about.as_ref(), &question)
+    });
     let made = made.await.expect("merging texts does not panic");
     let member = match &subject {
         Subject::Member(member, version) => Some((*member, *version)),

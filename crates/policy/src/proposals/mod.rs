@@ -4,18 +4,19 @@
 //! Such a write is a value, a [`ProposedChange`]: what can be proposed can be stored, looked at, and applied
 //! later exactly as it would have been at once. Another kind of write plugs in as another variant.
 
+pub(crate) mod in_use;
 mod policies;
 pub(crate) mod preview;
-pub(crate) mod rollouts;
+mod rollouts;
 mod rules;
 mod submit;
 
-use provost_model::{ClientVersion, PolicyId, PolicyProposalId, RolloutId, Workspace, WorkspaceId};
+use provost_model::{ClientVersion, PolicyId, PolicyProposalId, RolloutId, WorkspaceId};
 use provost_store::tables::policies as policy_table;
 use provost_store::tables::policies::PolicyRow;
 use provost_store::tables::rollouts::RolloutRow;
 use provost_store::{Change, Tx};
-use provost_web::{App, Etag, Result};
+use provost_web::{Etag, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -24,7 +25,6 @@ use crate::api::policy_rollouts::RolloutFields;
 use crate::api::policy_rules::{self, PolicyRulesBody};
 use crate::api::policy_set::{PolicySetPlan, WantedSet};
 use crate::api::rollouts::update::RolloutPatch;
-use crate::client_versions::InUse;
 
 pub(crate) use rules::compare as compare_rules;
 pub(crate) use submit::{Written, submit, target};
@@ -37,6 +37,10 @@ pub(crate) enum ProposedChange {
     CreatePolicy {
         /// What it says.
         policy: PolicyDraft,
+        /// Client versions in use that it may stop.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[schema(value_type = Vec<String>)]
+        allow_client_versions: Vec<ClientVersion>,
     },
     /// The next version of a policy.
     UpdatePolicy {
@@ -44,6 +48,10 @@ pub(crate) enum ProposedChange {
         policy_id: PolicyId,
         /// What it is to say.
         policy: PolicyDraft,
+        /// Client versions in use that it may stop.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[schema(value_type = Vec<String>)]
+        allow_client_versions: Vec<ClientVersion>,
     },
     /// The next version of a policy, which says what an earlier one said.
     RollBackPolicy {
@@ -62,29 +70,34 @@ pub(crate) enum ProposedChange {
         /// All of them.
         policy_rules: PolicyRulesBody,
     },
-    /// The next version of a policy, to some members first.
-    StartRollout {
-        /// Which policy.
-        policy_id: PolicyId,
-        /// What it is to say, and to whom.
-        rollout: RolloutFields,
-    },
-    /// A rollout to more or other members, or one that halts less readily.
-    UpdateRollout {
-        /// Which rollout.
-        rollout_id: RolloutId,
-        /// What is to change of it.
-        rollout: RolloutPatch,
-    },
-    /// The version of a rollout to everybody.
-    FinishRollout {
-        /// Which rollout.
-        rollout_id: RolloutId,
-    },
     /// Policies and rules by name, at once.
     ApplyPolicySet {
         /// All of them.
         policy_set: WantedSet,
+    },
+    /// The next version of a policy, on its way to some of the members who get the policy. The stages that it
+    /// takes by itself are part of it.
+    StartRollout {
+        /// Of which policy.
+        policy_id: PolicyId,
+        /// What it is to say, and to whom.
+        rollout: RolloutFields,
+    },
+    /// A rollout that is to reach others, or to halt less readily.
+    UpdateRollout {
+        /// Of which policy.
+        policy_id: PolicyId,
+        /// Which rollout.
+        rollout_id: RolloutId,
+        /// What is to be different.
+        rollout: RolloutPatch,
+    },
+    /// A rollout whose version everybody is to get.
+    FinishRollout {
+        /// Of which policy.
+        policy_id: PolicyId,
+        /// Which rollout.
+        rollout_id: RolloutId,
     },
 }
 
@@ -96,16 +109,6 @@ pub(crate) struct PolicyDraft {
     pub(crate) contents: String,
     /// `config.toml`.
     pub(crate) defaults: Option<String>,
-    /// Client versions that it may keep from loading it although they are in use.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<String>)]
-    pub(crate) allow_client_versions: Vec<ClientVersion>,
-}
-
-impl PolicyDraft {
-    pub(crate) fn new(name: String, contents: String, defaults: Option<String>) -> Self {
-        Self { name, contents, defaults, allow_client_versions: Vec::new() }
-    }
 }
 
 /// In whose name a write is done.
@@ -120,17 +123,7 @@ pub(crate) struct By {
 }
 
 impl By {
-    /// At once, with nothing to say about it.
-    pub(crate) fn alone(author: String) -> Self {
-        Self { author, note: String::new(), approved: None }
-    }
-
-    /// What Provost does by itself.
-    pub(crate) fn system() -> Self {
-        Self::alone("system".to_owned())
-    }
-
-    fn approver(&self) -> Option<String> {
+    pub(crate) fn approver(&self) -> Option<String> {
         self.approved.as_ref().map(|(approver, _)| approver.clone())
     }
 
@@ -148,6 +141,8 @@ impl By {
 pub(crate) struct Applied {
     /// Whether there is anything to commit.
     pub(crate) is_changed: bool,
+    /// Whether one person may do it where the workspace wants a second one: it makes nothing wider.
+    pub(crate) is_free: bool,
     /// What is there now.
     pub(crate) now: Now,
 }
@@ -157,23 +152,23 @@ pub(crate) struct Applied {
 pub(crate) enum Now {
     /// This version of a policy.
     Policy(Box<PolicyRow>),
-    /// This rollout.
-    Rollout(Box<RolloutRow>),
     /// The policy is gone.
     Gone,
     /// These rules.
     Rules(PolicyRulesBody),
     /// What a set asked for, by what was done.
     Set(PolicySetPlan),
+    /// This rollout.
+    Rollout(Box<RolloutRow>),
 }
 
 impl Applied {
     pub(crate) fn changed(now: Now) -> Self {
-        Self { is_changed: true, now }
+        Self { is_changed: true, is_free: false, now }
     }
 
     pub(crate) fn unchanged(now: Now) -> Self {
-        Self { is_changed: false, now }
+        Self { is_changed: false, is_free: true, now }
     }
 }
 
@@ -186,10 +181,10 @@ impl ProposedChange {
             Self::RollBackPolicy { .. } => "roll_back_policy",
             Self::DeletePolicy { .. } => "delete_policy",
             Self::UpdatePolicyRules { .. } => "update_policy_rules",
+            Self::ApplyPolicySet { .. } => "apply_policy_set",
             Self::StartRollout { .. } => "start_rollout",
             Self::UpdateRollout { .. } => "update_rollout",
             Self::FinishRollout { .. } => "finish_rollout",
-            Self::ApplyPolicySet { .. } => "apply_policy_set",
         }
     }
 
@@ -198,18 +193,20 @@ impl ProposedChange {
         match self {
             Self::UpdatePolicy { policy_id, .. }
             | Self::RollBackPolicy { policy_id, .. }
+            | Self::DeletePolicy { policy_id }
             | Self::StartRollout { policy_id, .. }
-            | Self::DeletePolicy { policy_id } => Some(*policy_id),
-            Self::CreatePolicy { .. }
-            | Self::UpdatePolicyRules { .. }
-            | Self::UpdateRollout { .. }
-            | Self::FinishRollout { .. }
-            | Self::ApplyPolicySet { .. } => None,
+            | Self::UpdateRollout { policy_id, .. }
+            | Self::FinishRollout { policy_id, .. } => Some(*policy_id),
+            Self::CreatePolicy { .. } | Self::UpdatePolicyRules { .. } | Self::ApplyPolicySet { .. } => None,
         }
     }
 
     /// What it is written against, as it is now: a proposal is stale when this is not what it was.
     pub(crate) async fn base(&self, tx: &mut Tx, ws: WorkspaceId) -> Result<String> {
+        if let Self::UpdateRollout { rollout_id, .. } | Self::FinishRollout { rollout_id, .. } = self {
+            let is_finish = matches!(self, Self::FinishRollout { .. });
+            return rollouts::base(tx, ws, *rollout_id, is_finish).await;
+        }
         if let Some(id) = self.policy_id() {
             let row = policy_table::get(tx, ws, id).await?;
             return Ok(row.map_or_else(|| "gone".to_owned(), |row| row.version.to_string()));
@@ -220,41 +217,24 @@ impl ProposedChange {
                 Ok(tag.to_str().unwrap_or_default().to_owned())
             }
             Self::ApplyPolicySet { policy_set } => policy_set.plan_id(tx, ws).await,
-            Self::UpdateRollout { rollout_id, .. } => rollouts::base(tx, ws, *rollout_id, true).await,
-            Self::FinishRollout { rollout_id } => rollouts::base(tx, ws, *rollout_id, false).await,
             _ => Ok(String::new()),
         }
-    }
-
-    /// Refuses a text that would stop a client version in use. Ask before the change begins: who holds the workspace's
-    /// lock takes no second connection. (A rollback is not held up: its text has been loaded before.)
-    pub(crate) async fn check_client_versions(&self, app: &App, workspace: &Workspace) -> Result<()> {
-        let (id, PolicyDraft { contents, allow_client_versions, .. }) = match self {
-            Self::CreatePolicy { policy } => (None, policy),
-            Self::UpdatePolicy { policy_id, policy } => (Some(*policy_id), policy),
-            Self::StartRollout { policy_id, rollout } => {
-                return rollout.in_use(app, workspace, *policy_id).await?.check();
-            }
-            Self::ApplyPolicySet { policy_set } => return policy_set.check_client_versions(app, workspace).await,
-            _ => return Ok(()),
-        };
-        InUse::of(app, workspace, id, contents, allow_client_versions).await?.check()
     }
 
     /// Does it: checks it against what is there, writes it, and says so. Whoever calls commits.
     pub(crate) async fn apply(self, change: &mut Change, by: &By) -> Result<Applied> {
         match self {
-            Self::CreatePolicy { policy } => policies::create(change, policy, by).await,
-            Self::UpdatePolicy { policy_id, policy } => policies::update(change, policy_id, policy, by).await,
+            Self::CreatePolicy { policy, .. } => policies::create(change, policy, by).await,
+            Self::UpdatePolicy { policy_id, policy, .. } => policies::update(change, policy_id, policy, by).await,
             Self::RollBackPolicy { policy_id, to_version } => {
                 policies::roll_back(change, policy_id, to_version, by).await
             }
             Self::DeletePolicy { policy_id } => policies::delete(change, policy_id, by).await,
             Self::UpdatePolicyRules { policy_rules } => rules::update(change, policy_rules, by).await,
-            Self::StartRollout { policy_id, rollout } => rollouts::start(change, policy_id, rollout, by).await,
-            Self::UpdateRollout { rollout_id, rollout } => rollouts::update(change, rollout_id, rollout, by).await,
-            Self::FinishRollout { rollout_id } => rollouts::finish(change, rollout_id, by).await,
             Self::ApplyPolicySet { policy_set } => policy_set.apply(change, by).await,
+            Self::StartRollout { policy_id, rollout } => rollouts::start(change, policy_id, rollout, by).await,
+            Self::UpdateRollout { rollout_id, rollout, .. } => rollouts::update(change, rollout_id, rollout, by).await,
+            Self::FinishRollout { rollout_id, .. } => rollouts::finish(change, rollout_id, by).await,
         }
     }
 }

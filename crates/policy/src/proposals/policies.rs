@@ -13,7 +13,7 @@ use crate::api::policies::check;
 use crate::api::rollouts::refuse_while_live;
 
 pub(super) async fn create(change: &mut Change, draft: PolicyDraft, by: &By) -> Result<Applied> {
-    let PolicyDraft { name, contents, defaults, .. } = check(draft)?;
+    let PolicyDraft { name, contents, defaults } = check(draft)?;
     let (ws, now) = (change.workspace_id(), change.at());
     let row = PolicyRow {
         id: PolicyId::new(now),
@@ -57,7 +57,7 @@ pub(super) async fn roll_back(change: &mut Change, id: PolicyId, to_version: i64
         let message = format!("version {to_version} says what the policy says now: there is nothing to put back");
         return Err(Error::conflict("nothing_to_roll_back", message).with_field("to_version"));
     }
-    let draft = PolicyDraft::new(before.name.clone(), earlier.contents, earlier.defaults);
+    let draft = PolicyDraft { name: before.name.clone(), contents: earlier.contents, defaults: earlier.defaults };
     // What was fine when it was published may stop the clients of today.
     publish(change, before, check(draft)?, Some(to_version), by).await
 }

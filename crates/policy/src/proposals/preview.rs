@@ -5,10 +5,11 @@ use provost_model::policy_diff::{self, ChangeKind, Effect, PolicyChange, PolicyD
 use provost_store::Tx;
 use provost_store::tables::policies::{self, PolicyRow};
 use provost_store::tables::policy_proposals::{PolicyProposalRow, ProposalStatus};
-use provost_store::tables::rollouts;
+use provost_store::tables::rollouts::{self, RolloutRow};
 use provost_web::Result;
 use serde_json::json;
 
+use super::rollouts::compare as compare_rollouts;
 use super::{PolicyDraft, ProposedChange, compare_rules};
 use crate::api::policy_rules::{self, PolicyRulesBody};
 
@@ -18,13 +19,15 @@ pub(crate) enum Preview {
     Policy(Option<PolicyDraft>, Option<PolicyDraft>),
     /// Of the rules.
     Rules(PolicyRulesBody, PolicyRulesBody),
+    /// Of whom a rollout reaches.
+    Rollout(Box<[RolloutRow; 2]>),
     /// What it was written against is not kept.
     Unknown,
 }
 
 impl From<PolicyRow> for PolicyDraft {
     fn from(row: PolicyRow) -> Self {
-        Self::new(row.name, row.contents, row.defaults)
+        Self { name: row.name, contents: row.contents, defaults: row.defaults }
     }
 }
 
@@ -44,7 +47,7 @@ pub(crate) async fn gather(
     };
     let before = before.map(PolicyDraft::from);
     Ok(match change {
-        ProposedChange::CreatePolicy { policy } => Preview::Policy(None, Some(policy.clone())),
+        ProposedChange::CreatePolicy { policy, .. } => Preview::Policy(None, Some(policy.clone())),
         ProposedChange::UpdatePolicy { policy, .. } => Preview::Policy(before, Some(policy.clone())),
         ProposedChange::DeletePolicy { .. } => Preview::Policy(before, None),
         ProposedChange::RollBackPolicy { policy_id, to_version } => {
@@ -54,26 +57,33 @@ pub(crate) async fn gather(
             let after = earlier.map(|earlier| PolicyDraft { name: name.unwrap_or_default(), ..earlier });
             Preview::Policy(before, after)
         }
-        ProposedChange::StartRollout { rollout, .. } => {
-            let name = before.as_ref().map(|before| before.name.clone()).unwrap_or_default();
-            let after = PolicyDraft::new(name, rollout.contents.clone(), rollout.defaults.clone());
-            Preview::Policy(before, Some(after))
-        }
-        ProposedChange::FinishRollout { rollout_id } => match rollouts::get(tx, ws, *rollout_id).await? {
-            Some(row) => {
-                let before = policies::get_version(tx, ws, row.policy_id, row.baseline_version).await?;
-                let after = policies::get_version(tx, ws, row.policy_id, row.candidate_version).await?;
-                Preview::Policy(before.map(PolicyDraft::from), after.map(PolicyDraft::from))
-            }
-            None => Preview::Unknown,
-        },
         ProposedChange::UpdatePolicyRules { policy_rules } if is_pending => {
             Preview::Rules(policy_rules::read(tx, ws).await?, policy_rules.clone())
         }
-        // What a set or a patch asks for stands in the proposal itself.
+        ProposedChange::StartRollout { rollout, .. } => {
+            let name = before.as_ref().map(|before| before.name.clone()).unwrap_or_default();
+            let after = PolicyDraft { name, contents: rollout.contents.clone(), defaults: rollout.defaults.clone() };
+            Preview::Policy(before, Some(after))
+        }
+        ProposedChange::FinishRollout { policy_id, rollout_id } => {
+            // Its two versions never change.
+            let Some(rollout) = rollouts::get(tx, ws, *rollout_id).await? else { return Ok(Preview::Unknown) };
+            let before = policies::get_version(tx, ws, *policy_id, rollout.baseline_version).await?;
+            let after = policies::get_version(tx, ws, *policy_id, rollout.candidate_version).await?;
+            Preview::Policy(before.map(PolicyDraft::from), after.map(PolicyDraft::from))
+        }
+        ProposedChange::UpdateRollout { rollout_id, rollout, .. } if is_pending => {
+            let before = rollouts::get(tx, ws, *rollout_id).await?;
+            match before.map(|before| rollout.apply(&before).map(|after| [before, after])) {
+                Some(Ok(both)) => Preview::Rollout(both.into()),
+                // What became of it meanwhile leaves nothing to compare.
+                Some(Err(_)) | None => Preview::Unknown,
+            }
+        }
+        // The plan of a set stands in the proposal itself, text by text.
         ProposedChange::UpdatePolicyRules { .. }
-        | ProposedChange::UpdateRollout { .. }
-        | ProposedChange::ApplyPolicySet { .. } => Preview::Unknown,
+        | ProposedChange::ApplyPolicySet { .. }
+        | ProposedChange::UpdateRollout { .. } => Preview::Unknown,
     })
 }
 
@@ -82,6 +92,7 @@ impl Preview {
     pub(crate) async fn compare(self) -> Option<PolicyDiff> {
         match self {
             Self::Unknown => None,
+            Self::Rollout(both) => Some(compare_rollouts(&both[0], &both[1])),
             Self::Rules(before, after) => Some(compare_rules(&before, &after)),
             Self::Policy(before, after) => Some(compare(before, after).await),
         }

@@ -10,12 +10,12 @@ use provost_store::tables::workspaces;
 use provost_web::{App, Caller, Error, Etag, Result, optional_text};
 use serde_json::json;
 
-use super::{By, Now, ProposedChange, preview};
+use super::{By, Now, ProposedChange, in_use, preview};
 use crate::api::policies::PolicyBody;
 use crate::api::policy_proposals::ProposalBody;
 use crate::api::policy_rules::PolicyRulesBody;
 use crate::api::policy_set::PolicySetPlan;
-use crate::api::rollouts::body::RolloutBody;
+use crate::api::rollouts::body::{RolloutBody, RolloutShown, RolloutStarted};
 use crate::client_versions::{InUse, SeenVersion};
 
 /// How many proposals of one member or key may wait.
@@ -27,34 +27,41 @@ const MAX_NOTE: usize = 1_000;
 pub(crate) enum Written {
     /// 200 or 201: a version of a policy.
     Policy(StatusCode, Box<PolicyBody>),
-    /// 200 or 201: a rollout.
-    Rollout(StatusCode, Box<RolloutBody>),
     /// 204.
     Gone,
     /// 200: the rules.
     Rules(PolicyRulesBody),
     /// 200: a set of policies, by what was done.
     Set(PolicySetPlan),
+    /// 201: a rollout that has begun.
+    RolloutStarted(Box<RolloutStarted>),
+    /// 200: a rollout that is under way.
+    Rollout(Box<RolloutBody>),
+    /// 200: a rollout that has ended.
+    RolloutEnded(Box<RolloutShown>),
     /// 202: it waits for a second person.
     Proposed(Box<ProposalBody>),
 }
 
 impl Written {
-    pub(crate) fn of(now: Now, status: StatusCode, workspace: &Workspace, seen: Option<Vec<SeenVersion>>) -> Self {
+    fn of(now: Now, status: StatusCode, workspace: &Workspace, seen: Option<Vec<SeenVersion>>) -> Self {
         match now {
             Now::Policy(row) => {
                 let mut body = PolicyBody::of(*row, workspace);
                 body.client_versions = seen;
                 Self::Policy(status, body.into())
             }
-            Now::Rollout(row) => {
-                let mut body = RolloutBody::new(*row, workspace);
-                body.client_versions = seen;
-                Self::Rollout(status, body.into())
-            }
             Now::Gone => Self::Gone,
             Now::Rules(body) => Self::Rules(body),
             Now::Set(plan) => Self::Set(plan),
+            Now::Rollout(row) if row.status.is_live() => {
+                let rollout = RolloutBody::new(*row, workspace);
+                match seen {
+                    Some(client_versions) => Self::RolloutStarted(RolloutStarted { rollout, client_versions }.into()),
+                    None => Self::Rollout(rollout.into()),
+                }
+            }
+            Now::Rollout(row) => Self::RolloutEnded(RolloutShown::ended(*row, workspace).into()),
         }
     }
 }
@@ -63,24 +70,28 @@ impl IntoResponse for Written {
     fn into_response(self) -> Response {
         match self {
             Self::Policy(status, body) => (status, *body).into_response(),
-            Self::Rollout(status, body) => (status, Etag(body)).into_response(),
             Self::Gone => StatusCode::NO_CONTENT.into_response(),
             Self::Rules(body) => Etag(body).into_response(),
             Self::Set(plan) => axum::Json(plan).into_response(),
+            Self::RolloutStarted(body) => {
+                (StatusCode::CREATED, [Etag(&body.rollout).header()], axum::Json(body)).into_response()
+            }
+            Self::Rollout(body) => Etag(body).into_response(),
+            Self::RolloutEnded(body) => body.into_response(),
             Self::Proposed(body) => (StatusCode::ACCEPTED, axum::Json(body)).into_response(),
         }
     }
 }
 
 /// Does a write in a change that was begun, or proposes it where the workspace wants a second person. What
-/// could not be done cannot be proposed either. `in_use` goes with the text of a policy.
+/// could not be done cannot be proposed either. `in_use` is what was [asked](in_use::ask) before it began.
 pub(crate) async fn submit(
     app: &App,
     caller: &Caller,
     mut change: Change,
     proposed: ProposedChange,
     note: Option<String>,
-    in_use: Option<InUse>,
+    in_use: Vec<InUse>,
 ) -> Result<Written> {
     let note = optional_text("note", &note.unwrap_or_default(), MAX_NOTE)?;
     let ws = change.workspace_id();
@@ -89,25 +100,30 @@ pub(crate) async fn submit(
     let base = if waits { proposed.base(&mut change, ws).await? } else { String::new() };
     let by = By { author: caller.id(), note: note.clone(), approved: None };
     let status = match proposed {
-        ProposedChange::CreatePolicy { .. } | ProposedChange::StartRollout { .. } => StatusCode::CREATED,
+        ProposedChange::CreatePolicy { .. } => StatusCode::CREATED,
         _ => StatusCode::OK,
     };
     let applied = proposed.clone().apply(&mut change, &by).await?;
     if applied.is_changed {
-        if let Some(in_use) = &in_use {
-            in_use.check()?;
-        }
-        if waits {
+        in_use.iter().try_for_each(InUse::check)?;
+        if waits && !applied.is_free {
             // It was only tried: without a commit nothing of it stays.
             drop(change);
-            return propose(app, caller, proposed, base, note).await;
+            return propose(app, caller, proposed, base, note, in_use::seen(in_use)).await;
         }
         change.commit().await?;
     }
-    Ok(Written::of(applied.now, status, &caller.workspace, in_use.map(|in_use| in_use.seen)))
+    Ok(Written::of(applied.now, status, &caller.workspace, in_use::seen(in_use)))
 }
 
-async fn propose(app: &App, caller: &Caller, proposed: ProposedChange, base: String, note: String) -> Result<Written> {
+async fn propose(
+    app: &App,
+    caller: &Caller,
+    proposed: ProposedChange,
+    base: String,
+    note: String,
+    seen: Option<Vec<SeenVersion>>,
+) -> Result<Written> {
     let mut change = caller.change(app).await?;
     let ws = change.workspace_id();
     if policy_proposals::count_pending(&mut change, ws, &caller.id()).await? >= MAX_WAITING {
@@ -133,7 +149,7 @@ async fn propose(app: &App, caller: &Caller, proposed: ProposedChange, base: Str
     let details = json!({ "kind": row.kind, "policy_id": row.policy_id, "base": row.base, "note": row.note });
     change.record(EventType::PolicyProposed, target(&row), details);
     change.commit().await?;
-    let body = ProposalBody::of(row, &caller.workspace).with_change(proposed, preview.compare().await);
+    let body = ProposalBody::of(row, &caller.workspace).with_change(proposed, preview.compare().await).with_seen(seen);
     Ok(Written::Proposed(body.into()))
 }
 

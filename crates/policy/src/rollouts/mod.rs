@@ -10,7 +10,7 @@ use provost_store::tables::rollouts::{self, RolloutRow};
 use provost_store::{Change, Touched, Tx};
 use provost_web::{Error, Result};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::proposals::By;
@@ -39,8 +39,14 @@ pub(crate) async fn figures(tx: &mut Tx, ws: WorkspaceId, row: &RolloutRow, now:
     Ok(Figures { candidate, baseline, compared_with: verdict.compared_with, halt: verdict.halt })
 }
 
-/// Ends a rollout that is under way, and records it with how both arms stood.
-pub(crate) async fn end(change: &mut Change, mut row: RolloutRow, to: RolloutStatus, by: &By) -> Result<RolloutRow> {
+/// Ends a rollout that is under way, and records it with how both arms stood; `by` says in whose name, where that
+/// may be another than who does it.
+pub(crate) async fn end(
+    change: &mut Change,
+    mut row: RolloutRow,
+    to: RolloutStatus,
+    by: Option<&By>,
+) -> Result<RolloutRow> {
     let (ws, now) = (change.workspace_id(), change.at());
     let figures = json!(figures(change, ws, &row, now).await?);
     let target = target(change, &row).await?;
@@ -61,24 +67,34 @@ pub(crate) async fn end(change: &mut Change, mut row: RolloutRow, to: RolloutSta
         RolloutStatus::Cancelled => EventType::RolloutCancelled,
         _ => EventType::RolloutFinished,
     };
-    change.record(event, target, by.details(details));
+    change.record(event, target, said(by, details));
     if to == RolloutStatus::Finished {
-        publish(change, &row).await?;
+        publish(change, &row, by).await?;
     }
     Ok(row)
 }
 
 /// Makes the version of a rollout the one that everybody gets.
-async fn publish(change: &mut Change, row: &RolloutRow) -> Result<()> {
+async fn publish(change: &mut Change, row: &RolloutRow, by: Option<&By>) -> Result<()> {
     let (ws, now, id) = (change.workspace_id(), change.at(), row.policy_id);
     let before = policy(change, row).await?;
     policies::set_version(change, ws, id, row.candidate_version, now).await?;
+    if let Some(approver) = by.and_then(By::approver) {
+        policies::approve_version(change, ws, id, row.candidate_version, &approver).await?;
+    }
     let after = policy(change, row).await?;
     let fields = [("contents", before.contents != after.contents), ("defaults", before.defaults != after.defaults)];
     let changed: Vec<&str> = fields.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect();
     let details = json!({ "version": after.version, "changed": changed, "rollout_id": row.id });
-    change.record(EventType::PolicyUpdated, Target::new("policy", id, after.name), details);
+    change.record(EventType::PolicyUpdated, Target::new("policy", id, after.name), said(by, details));
     Ok(())
+}
+
+fn said(by: Option<&By>, details: Value) -> Value {
+    match by {
+        Some(by) => by.details(details),
+        None => details,
+    }
 }
 
 async fn policy(change: &mut Change, row: &RolloutRow) -> Result<PolicyRow> {

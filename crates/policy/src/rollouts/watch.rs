@@ -12,7 +12,6 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{end, figures, target};
-use crate::proposals::By;
 
 /// How often it looks.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -62,7 +61,7 @@ async fn look_after(app: &App, ws: WorkspaceId, id: RolloutId) -> Result<()> {
         step(&mut change, seen).await?;
         return change.commit().await.map_err(Error::from);
     }
-    let halted = end(&mut change, seen, RolloutStatus::Halted, &By::system()).await?;
+    let halted = end(&mut change, seen, RolloutStatus::Halted, None).await?;
     if halted.figures.is_none_or(|figures| figures["halt"].is_null()) {
         // Clients came back while it waited for its turn.
         return Ok(());
@@ -83,7 +82,7 @@ fn is_due(row: &RolloutRow, now: Timestamp) -> bool {
 /// To the next stage; past the last one it is finished.
 async fn step(change: &mut Change, before: RolloutRow) -> Result<()> {
     let Some(next) = before.stages.get(before.stage + 1) else {
-        end(change, before, RolloutStatus::Finished, &By::system()).await?;
+        end(change, before, RolloutStatus::Finished, None).await?;
         return Ok(());
     };
     let ws = change.workspace_id();

@@ -17,6 +17,7 @@ pub use overrides::{Overridden, OverriddenBy};
 pub use suggest::{Repeated, Suggestion};
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use provost_model::lint::{Problem, Severity};
 use rules::{Evaluator, RulesFile};
@@ -37,6 +38,9 @@ const MAX_RULES_FILES: usize = 200;
 
 /// After so many files that cost too much, the rest of a check is not evaluated.
 const MAX_EXPENSIVE: usize = 3;
+
+/// After so long, the rest of a check is not evaluated: many files may each cost nearly too much.
+const MAX_EVALUATING: Duration = Duration::from_secs(30);
 
 /// The room that the deepest TOML needs, in bytes (see [`provost_model::lint`]).
 const STACK_BYTES: usize = 128 << 20;
@@ -122,6 +126,7 @@ struct TeamConfig {
 pub(crate) struct Budget {
     files: usize,
     expensive: usize,
+    time: Duration,
 }
 
 /// Checks repositories, and holds them against a policy if there is one.
@@ -201,16 +206,18 @@ impl TeamConfig {
 impl Budget {
     /// What one check, or one question, may cost.
     pub(crate) fn of_a_check() -> Self {
-        Self { files: MAX_RULES_FILES, expensive: MAX_EXPENSIVE }
+        Self { files: MAX_RULES_FILES, expensive: MAX_EXPENSIVE, time: MAX_EVALUATING }
     }
 
     /// What a file says, unless too much was evaluated already.
     pub(crate) fn evaluate(&mut self, text: &str, evaluator: &Evaluator) -> RulesFile {
-        if self.files == 0 || self.expensive == 0 {
+        if self.files == 0 || self.expensive == 0 || self.time.is_zero() {
             let message = "This file was not evaluated: others before it took all the time. Check it by itself.";
             return RulesFile::refused(1, "not_evaluated", message);
         }
+        let begun = Instant::now();
         let file = evaluator.evaluate(text);
+        self.time = self.time.saturating_sub(begun.elapsed());
         self.files -= 1;
         self.expensive -= usize::from(file.problems.iter().any(|problem| problem.code == "too_expensive"));
         file
@@ -226,4 +233,18 @@ fn found(
     message: impl Into<String>,
 ) -> Problem {
     Problem { severity, line: place.0, column: place.1, key, code: code.to_owned(), message: message.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_evaluated_in_time_is_said() {
+        // It answers nothing, and takes some time for that.
+        let evaluator = Evaluator::new("/bin/true");
+        let mut budget = Budget { time: Duration::from_nanos(1), ..Budget::of_a_check() };
+        let mut code = || budget.evaluate("", &evaluator).problems.remove(0).code;
+        assert_eq!([code(), code()], ["too_expensive", "not_evaluated"]);
+    }
 }

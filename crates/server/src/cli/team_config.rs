@@ -97,8 +97,8 @@ fn read(path: &Path, lint: fn(&str) -> Vec<Problem>) -> Result<String> {
 
 async fn ask(remote: &RemoteArgs, email: &str, repositories: &[Repository]) -> Result<Report> {
     let sent = repositories.iter().map(|repository| {
-        // What is no text is an error here already.
-        let texts = repository.files.iter();
+        // What is no text is an error here already, and skills are overridden by nothing.
+        let texts = repository.files.iter().filter(|(path, _)| !path.ends_with("/SKILL.md"));
         let texts = texts.filter_map(|(path, bytes)| Some((path.clone(), std::str::from_utf8(bytes).ok()?)));
         json!({ "name": repository.name, "files": texts.collect::<std::collections::BTreeMap<_, _>>() })
     });
@@ -116,7 +116,7 @@ fn text(report: &Report) -> String {
     if let Some(suggestion) = &report.suggestion {
         say(&mut out, &format!("\n{}", suggestion.message));
         for repeated in &suggestion.repeated {
-            let already = if repeated.is_default_already { ", which they say already" } else { "" };
+            let already = if repeated.is_default_already { ": the defaults say so already, drop it there" } else { "" };
             let count = format!("{} of {} repositories", repeated.repositories, report.repositories.len());
             say(&mut out, &format!("  {} = {} ({count}{already})", repeated.key, repeated.value));
         }
@@ -144,6 +144,9 @@ fn of_repository(out: &mut String, repository: &RepositoryReport) {
         let place = format!("{name}/{}{line}", overridden.file);
         let rest = format!("{} [{} of {}{version}]", overridden.effect, by.key, by.policy);
         say(out, &format!("{place}: overridden: {}{value}: {rest}", overridden.key));
+    }
+    if repository.files.is_empty() && repository.problems.is_empty() {
+        return say(out, &format!("{name}: no Team Config here (.codex, .agents/skills)"));
     }
     let errors = repository.problems.iter().filter(|found| found.problem.severity == Severity::Error).count();
     let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use http::{Method, StatusCode};
 use jiff::SignedDuration;
 use provost_store::tables::policy_deliveries::{self, DeliveryRow};
-use provost_testkit::server::{PASSWORD, Server};
+use provost_testkit::server::{Answer, PASSWORD, Server};
 use serde_json::{Value, json};
 
-use super::{BOTH, PATIENT, stage};
+use super::{BOTH, PATIENT, stage, status};
 
 const POLICIES: &str = "/api/v1/policies";
 const LINT: &str = "/api/v1/policies/lint";
@@ -106,6 +106,95 @@ async fn what_would_stop_a_client_in_use_is_published_only_on_purpose() {
     }
 }
 
+/// Clients that came between a request and its approval are not stopped by it, unless that is meant.
+#[tokio::test]
+async fn an_approval_asks_again_which_clients_are_in_use() {
+    for database in BOTH {
+        let server = Server::start_with(database, PATIENT).await;
+        let owner = stage::owner(&server).await;
+        let body = json!({ "email": "olga@acme.example", "password": PASSWORD, "builtin_role": "owner" });
+        server.call(&owner, Method::POST, "/api/v1/members", Some(body)).await.ok();
+        let olga = server.sign_in("olga@acme.example").await;
+        let id = server.policy("Careful", "allow_appshots = true\n").await;
+        seen(&server, &server.workspace_id, &[("0.130.0", 1, 0)]).await;
+        server.patch("/api/v1/settings", json!({ "policy_approval": true })).await.ok();
+        let ask = async |method, path: &str, body: Value, allowed: Value| {
+            let mut body = body;
+            body["allow_client_versions"] = allowed;
+            server.call(&owner, method, path, Some(body)).await
+        };
+        let approve = async |asked: &Answer| {
+            let path = format!("/api/v1/policy-proposals/{}/approve", asked.text("id"));
+            server.call(&olga, Method::POST, &path, None).await
+        };
+        let path = format!("{POLICIES}/{id}");
+        let rollouts = format!("{path}/rollouts");
+        let set = json!({ "policies": [{ "name": "Other", "contents": MODERN }] });
+        let asked_for = [
+            (Method::POST, POLICIES, json!({ "name": "New", "contents": MODERN }), "contents"),
+            (Method::PUT, path.as_str(), json!({ "name": "Careful", "contents": MODERN }), "contents"),
+            (Method::POST, rollouts.as_str(), json!({ "contents": MODERN, "percent": 5 }), "contents"),
+            (Method::PUT, "/api/v1/policy-set", set, "policies[0].contents"),
+        ];
+        let mut waiting = Vec::new();
+        for (method, path, body, field) in &asked_for {
+            let asked = ask(method.clone(), path, body.clone(), json!([])).await;
+            assert_eq!(asked.status, StatusCode::ACCEPTED, "{}", asked.body);
+            assert_eq!(versions(&asked.body), [("0.130.0", 1, vec!["allow_appshots"])], "{path}");
+            waiting.push((asked, *field));
+        }
+        seen(&server, &server.workspace_id, &[("0.98.0", 1, 0)]).await;
+        for (asked, field) in &waiting {
+            let answer = approve(asked).await;
+            assert_eq!(status(&answer), format!("422 policy_invalid {field}"));
+            assert!(answer.body["error"]["details"]["client_versions"].is_array());
+        }
+        assert_eq!(server.get(&path).await.ok()["version"], 1, "nothing was stored");
+        assert_eq!(server.get("/api/v1/rollouts").await.ok()["data"], json!([]));
+        // Asked for again, and meant. The rollout last: meanwhile its policy stands still.
+        for index in [0, 1, 3] {
+            let (method, path, body, _) = &asked_for[index];
+            let mut body = body.clone();
+            if index == 3 {
+                body["policies"][0]["contents"] = json!(format!("{MODERN}# set\n"));
+            }
+            let asked = ask(method.clone(), path, body, json!(["0.98.0"])).await;
+            let approved = approve(&asked).await.ok();
+            assert_eq!(approved["client_versions"].as_array().map(Vec::len), Some(2), "{path}");
+            assert_eq!(approved["client_versions"][0]["problems"][1]["severity"], "error");
+        }
+        let body = json!({ "contents": format!("{MODERN}# more\n"), "percent": 5 });
+        let asked = ask(Method::POST, &rollouts, body, json!(["0.98.0"])).await;
+        approve(&asked).await.ok();
+        assert_eq!(server.get("/api/v1/rollouts").await.ok()["data"][0]["status"], "running");
+    }
+}
+
+/// Also one that it does not reach at first: when the rollout is finished, it does.
+#[tokio::test]
+async fn a_rollout_that_would_stop_a_client_in_use_is_started_only_on_purpose() {
+    let server = Server::start_with(BOTH[0], PATIENT).await;
+    let id = server.policy("Careful", "allow_appshots = true\n").await;
+    seen(&server, &server.workspace_id, &[("0.98.0", 1, 1), ("0.130.0", 2, 1)]).await;
+    let path = format!("{POLICIES}/{id}/rollouts");
+    for more in [json!({}), json!({ "min_client_version": "0.137.0" }), json!({ "allow_client_versions": ["0.130.0"] })]
+    {
+        let mut body = json!({ "contents": MODERN, "percent": 5 });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let refused = server.post(&path, body).await;
+        assert_eq!(status(&refused), "422 policy_invalid contents", "{more}");
+        assert_eq!(refused.body["error"]["details"]["client_versions"].as_array().map(Vec::len), Some(2));
+    }
+    assert_eq!(server.get("/api/v1/rollouts").await.ok()["data"], json!([]));
+    let body = json!({ "contents": MODERN, "percent": 5, "allow_client_versions": ["0.98.0"] });
+    let started = server.post(&path, body).await;
+    assert_eq!(started.status, StatusCode::CREATED);
+    let expected = [("0.98.0", 1, vec!["allow_appshots"]), ("0.130.0", 2, vec!["allow_appshots"])];
+    assert_eq!(versions(&started.body), expected);
+    let shown = server.get(&format!("/api/v1/rollouts/{}", started.text("id"))).await;
+    assert_eq!(shown.headers["etag"], started.headers["etag"], "the tag is the rollout's");
+}
+
 #[tokio::test]
 async fn a_flood_of_versions_is_cut_short() {
     let server = Server::start_with(BOTH[0], PATIENT).await;
@@ -165,61 +254,4 @@ async fn hostile_texts_are_answered_in_time() {
     }
     // The server still answers.
     server.get(POLICIES).await.ok();
-}
-
-#[tokio::test]
-async fn what_would_stop_a_client_in_use_is_rolled_out_only_on_purpose() {
-    let server = Server::start_with(BOTH[0], PATIENT).await;
-    let id = server.policy("Plain", "").await;
-    seen(&server, &server.workspace_id, &[("0.98.0", 1, 1), ("0.99.0", 1, 1)]).await;
-    let path = format!("{POLICIES}/{id}/rollouts");
-    let refused = server.post(&path, json!({ "contents": MODERN, "percent": 5 })).await;
-    assert_eq!(refused.body["error"]["code"], "policy_invalid", "{}", refused.body);
-    // It stops only whom it reaches.
-    let newer = json!({ "contents": MODERN, "percent": 5, "min_client_version": "0.100.0" });
-    let begun = server.post(&path, newer).await.ok();
-    assert_eq!(begun["client_versions"], json!([]));
-    server.post(&format!("/api/v1/rollouts/{}/cancel", begun["id"].as_str().unwrap()), json!({})).await.ok();
-    let meant = json!({ "contents": MODERN, "percent": 5, "allow_client_versions": ["0.98.0", "0.99.0"] });
-    assert_eq!(server.post(&path, meant).await.ok()["client_versions"].as_array().map(Vec::len), Some(2));
-}
-
-#[tokio::test]
-async fn a_client_that_came_since_is_thought_of_at_approval() {
-    let server = Server::start_with(BOTH[0], PATIENT).await;
-    let body = json!({ "email": "olga@acme.example", "password": PASSWORD, "builtin_role": "owner" });
-    server.call(&stage::owner(&server).await, Method::POST, "/api/v1/members", Some(body)).await.ok();
-    let id = server.policy("Plain", "").await;
-    server.patch("/api/v1/settings", json!({ "policy_approval": true })).await.ok();
-    let olga = server.sign_in("olga@acme.example").await;
-    let ask = async |allowed: &[&str]| {
-        let body = json!({ "name": "Plain", "contents": MODERN, "allow_client_versions": allowed });
-        let asked = server.put(&format!("{POLICIES}/{id}"), body).await;
-        assert_eq!(asked.status, StatusCode::ACCEPTED, "{}", asked.body);
-        format!("/api/v1/policy-proposals/{}/approve", asked.text("id"))
-    };
-    let (unaware, aware) = (ask(&[]).await, ask(&["0.98.0"]).await);
-    seen(&server, &server.workspace_id, &[("0.98.0", 1, 0)]).await;
-    let refused = server.call(&olga, Method::POST, &unaware, None).await;
-    assert_eq!((refused.status.as_u16(), &refused.body["error"]["code"]), (422, &json!("policy_invalid")));
-    server.call(&olga, Method::POST, &aware, None).await.ok();
-    assert_eq!(server.get(&format!("{POLICIES}/{id}")).await.ok()["version"], 2);
-}
-
-#[tokio::test]
-async fn a_policy_with_a_collector_of_its_own_is_warned_of_where_reports_are_wanted() {
-    let server = Server::start_with(BOTH[0], PATIENT).await;
-    let text = "[otel]\nenvironment = \"prod\"\n";
-    let codes = async || {
-        let answer = server.post(LINT, json!({ "contents": text })).await.ok();
-        let problems = answer["problems"].as_array().unwrap().clone();
-        problems.iter().filter(|problem| problem["code"] == "own_telemetry").count()
-    };
-    assert_eq!(codes().await, 0);
-    server.patch("/api/v1/settings", json!({ "telemetry": true })).await.ok();
-    assert_eq!(codes().await, 1);
-    let id = server.policy("Own", text).await;
-    let policy = server.get(&format!("{POLICIES}/{id}")).await.ok();
-    let warnings = policy["warnings"].as_array().unwrap();
-    assert!(warnings.iter().any(|warning| warning["code"] == "own_telemetry"), "{policy}");
 }

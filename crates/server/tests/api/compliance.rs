@@ -63,7 +63,8 @@ async fn what_happened_is_in_the_log_of_its_kind_once() {
         server.patch("/api/v1/settings", json!({ "codex_cloud": false })).await.ok();
         let token = server.access_token("mia@acme.example").await;
         let body = json!({ "model": "gpt-test", "input": [], "stream": true });
-        let call = server.request(Method::POST, "/backend-api/codex/responses").bearer_auth(&token).body(body.to_string());
+        let call =
+            server.request(Method::POST, "/backend-api/codex/responses").bearer_auth(&token).body(body.to_string());
         call.header("content-type", "application/json").send().await.unwrap().bytes().await.unwrap();
         cut(&server).await;
 
@@ -86,9 +87,14 @@ async fn what_happened_is_in_the_log_of_its_kind_once() {
             // Reading the files is an event of its own, which is in the next ones.
             assert!(distinct.contains(&id) || event["type"] == "audit.read", "{event}");
         }
-        let one = |name: &str, key: &str| found.iter().find(|record| record[key] == name).unwrap_or_else(|| panic!("{name}")).clone();
+        let one = |name: &str, key: &str| {
+            found.iter().find(|record| record[key] == name).unwrap_or_else(|| panic!("{name}")).clone()
+        };
         let toggle = one("WORKSPACE_TOGGLE_FEATURE", "action");
-        assert_eq!((&toggle["action_data"]["feature"], &toggle["action_data"]["value"]), (&json!("codex_cloud"), &json!(false)));
+        assert_eq!(
+            (&toggle["action_data"]["feature"], &toggle["action_data"]["value"]),
+            (&json!("codex_cloud"), &json!(false))
+        );
         assert_eq!((&toggle["action_result"], &toggle["action_privilege"]), (&json!("SUCCESS"), &json!("ADMIN")));
         assert_eq!(toggle["actor"]["type"], "API_KEY");
         let made = one("ACCESS_TOKEN_CREATED", "event_type");
@@ -153,7 +159,10 @@ fn detail(answer: &Answer) -> (u16, Value) {
 async fn errors_are_those_of_the_hosted_product() {
     let server = Server::start_with(BOTH[0], PATIENT).await;
     let get = async |rest: &str| detail(&server.get(&path(&server, rest)).await);
-    assert_eq!(get("logs?event_type=CODEX_LOGS&after=2026-01-01T00:00:00Z").await, (400, json!("Invalid event_type: CODEX_LOGS")));
+    assert_eq!(
+        get("logs?event_type=CODEX_LOGS&after=2026-01-01T00:00:00Z").await,
+        (400, json!("Invalid event_type: CODEX_LOGS"))
+    );
     let missing = json!([{ "type": "missing", "loc": ["query", "after"], "msg": "Field required", "input": null }]);
     assert_eq!(get("logs?event_type=CODEX_LOG").await, (422, missing));
     for (query, field) in [
@@ -178,7 +187,8 @@ async fn errors_are_those_of_the_hosted_product() {
     assert!(anonymous.body["detail"].is_string());
     for scope in ["admin", "analytics.read", "events.read", "compliance.delete"] {
         let key = server.post("/api/v1/api-keys", json!({ "name": scope, "scopes": [scope] })).await.text("key");
-        let refused = server.call(&As::Key(key), Method::GET, &path(&server, &format!("logs?{EVERYTHING}")), None).await;
+        let refused =
+            server.call(&As::Key(key), Method::GET, &path(&server, &format!("logs?{EVERYTHING}")), None).await;
         assert_eq!(detail(&refused), (403, json!("API key not authorized for enterprise logs")), "{scope}");
     }
     // Another workspace's is not there.
@@ -199,7 +209,8 @@ async fn the_address_of_a_file_is_for_it_and_for_minutes() {
     let later = good.replace("expires=", "expires=9");
     let (head, mark) = good.rsplit_once('=').unwrap();
     let flipped = format!("{head}={}{}", if mark.starts_with('0') { '1' } else { '0' }, &mark[1..]);
-    for forged in [good.replace(one, other), later, flipped, format!("{head}="), head.to_owned(), format!("{head}=é")] {
+    for forged in [good.replace(one, other), later, flipped, format!("{head}="), head.to_owned(), format!("{head}=é")]
+    {
         assert_eq!(ask(&forged).await, StatusCode::FORBIDDEN, "{forged}");
     }
     assert_eq!(ask(&good).await, StatusCode::OK);

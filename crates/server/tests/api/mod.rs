@@ -59,6 +59,7 @@ mod pagination;
 mod streams;
 mod stuffing;
 mod team_config;
+mod team_config_harm;
 mod telemetry;
 pub(crate) mod tenants;
 

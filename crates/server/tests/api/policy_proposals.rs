@@ -1,6 +1,7 @@
 //! Policies that change only when a second person has agreed.
 
 use http::{Method, StatusCode};
+use jiff::{SignedDuration, Timestamp};
 use provost_testkit::server::{Answer, As, Database, PASSWORD, Server};
 use serde_json::{Value, json};
 
@@ -238,6 +239,25 @@ async fn what_was_written_against_another_version_is_stale() {
         scene.decide(&scene.olga, &one, "approve").await.ok();
         assert_eq!(status(&scene.decide(&scene.olga, &other, "approve").await), "409 already_exists name");
         assert_eq!(scene.server.get(&format!("{PROPOSALS}/{}", other.text("id"))).await.ok()["status"], "pending");
+    }
+}
+
+#[tokio::test]
+async fn what_waited_too_long_is_not_approved() {
+    for database in BOTH {
+        let scene = Scene::open(database).await;
+        let (late, in_time) = (scene.ask(&scene.owner, OPEN).await, SignedDuration::from_hours(30 * 24));
+        scene.server.advance(in_time - SignedDuration::from_mins(5));
+        let other = scene.ask(&scene.server.admin(), "allow_appshots = false\n").await;
+        scene.server.advance(SignedDuration::from_mins(5));
+        let olga = scene.server.sign_in("olga@acme.example").await;
+        assert_eq!(status(&scene.decide(&olga, &late, "approve").await), "409 proposal_expired");
+        let time = |key: &str| -> Timestamp { late.text(key).parse().expect("a time") };
+        assert_eq!(time("expires_at").duration_since(time("created_at")), in_time);
+        assert_eq!(scene.version().await, 1);
+        assert_eq!(scene.decide(&olga, &late, "deny").await.ok()["status"], "denied");
+        scene.decide(&olga, &other, "approve").await.ok();
+        assert_eq!(scene.version().await, 2);
     }
 }
 

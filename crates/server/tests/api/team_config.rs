@@ -274,6 +274,9 @@ fn a_repository_checks_itself_without_a_server() {
     );
     assert!(!said.contains("secret"), "{said}");
     assert_eq!(run(&[], &[&at("nowhere")]).0, Some(1));
+    let (code, said) = run(&[], &[&at(".codex/rules")]);
+    assert_eq!(code, Some(0), "a repository may have none: {said}");
+    assert!(said.contains("no Team Config here"), "{said}");
 }
 
 #[test]

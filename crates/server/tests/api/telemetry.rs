@@ -372,3 +372,79 @@ async fn the_words_of_commands_are_kept_only_where_the_workspace_says_so_and_not
         assert_eq!((commands(&server).await.len(), sessions(&server).await.len(), devices().await), (0, 0, 0));
     }
 }
+
+/// A workspace that has its clients report is told of a policy whose clients do not.
+#[tokio::test]
+async fn a_policy_that_names_its_own_collector_is_warned_of() {
+    for database in BOTH {
+        let server = Server::start_with(database, PATIENT).await;
+        let own = "allow_appshots = false\n\n[otel]\nenvironment = \"prod\"\n";
+        let id = server.policy("Own", own).await;
+        let path = format!("/api/v1/policies/{id}");
+        let codes = |problems: &Value| -> Vec<(String, u64)> {
+            let rows = problems.as_array().expect("a list").iter();
+            rows.map(|row| (row["code"].as_str().unwrap().to_owned(), row["line"].as_u64().unwrap())).collect()
+        };
+        let lint = async |contents: &str| {
+            let answer = server.post("/api/v1/policies/lint", json!({ "contents": contents })).await.ok();
+            codes(&answer["problems"])
+        };
+        assert_eq!((lint(own).await, codes(&server.get(&path).await.ok()["warnings"])), (vec![], vec![]));
+        server.patch("/api/v1/settings", json!({ "telemetry": true })).await.ok();
+        let warning = vec![("own_otel".to_owned(), 3)];
+        assert_eq!(lint(own).await, warning);
+        assert_eq!(codes(&server.get(&path).await.ok()["warnings"]), warning);
+        let published = server.put(&path, json!({ "name": "Own", "contents": format!("{own}# more\n") })).await.ok();
+        assert_eq!(codes(&published["warnings"]), warning, "and it is published");
+        assert_eq!(lint("otel.environment = \"x\"\nnew_key = 1\n").await[0], ("own_otel".to_owned(), 1));
+        for other in ["", "# otel\n", "[features]\notel = true\n"] {
+            assert!(lint(other).await.iter().all(|(code, _)| code != "own_otel"), "{other}");
+        }
+        let broken = lint("[otel]\nenvironment =\n").await;
+        assert_eq!(broken.len(), 1, "what is no TOML is only said to be none");
+    }
+}
+
+/// The credential of reports is found where it leaked; what it was made for ends.
+#[tokio::test]
+async fn a_telemetry_token_that_leaked_is_found_and_ends_with_its_sign_in() {
+    for database in BOTH {
+        let server = Server::start_with(database, PATIENT).await;
+        reporting(&server).await;
+        let mia_id = server.member("mia@acme.example").await;
+        let mia = server.access_token("mia@acme.example").await;
+        let token = telemetry_token(&server, &mia).await;
+        let report = |revoke: bool| json!({ "text": format!("[headers]\nauthorization = \"Bearer {token}\""), "revoke": revoke });
+        let leaked = "/api/v1/leaked-secrets";
+        for _ in 0..2 {
+            let found = server.post(leaked, report(false)).await.ok();
+            let row = &found["data"][0];
+            assert_eq!(found["data"].as_array().map(Vec::len), Some(1));
+            assert_eq!((&row["kind"], &row["status"]), (&json!("telemetry_token"), &json!("live")));
+            assert_eq!((&row["created_by"], &row["revoked"]), (&json!(mia_id), &json!(false)));
+            assert!(!found.to_string().contains(&token));
+        }
+        let events = server.events("credential.leaked").await;
+        assert_eq!(events.len(), 1, "reporting twice is reporting once");
+        assert!(!json!(events).to_string().contains(&token));
+        assert_eq!(send_logs(&server, &token, &[]).await.status, StatusCode::OK);
+        let body = json!({ "text": "", "source": format!("https://x/?t={token}") });
+        assert_eq!(status(&server.post(leaked, body).await), "422 holds_a_secret source");
+        // Another workspace learns nothing of it, and ends nothing.
+        let (_, other) = tenants::second_workspace(&server).await;
+        let found = server.call(&other, Method::POST, leaked, Some(report(true))).await.ok();
+        let row = &found["data"][0];
+        assert_eq!((&row["status"], &row["id"], &row["created_by"]), (&json!("unknown"), &Value::Null, &Value::Null));
+        assert_eq!(send_logs(&server, &token, &[]).await.status, StatusCode::OK);
+        // Ended.
+        assert_eq!(server.post(leaked, report(true)).await.ok()["data"][0]["revoked"], true);
+        assert_eq!(send_logs(&server, &token, &[]).await.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(client(&server, &mia, BUNDLE).await.status, StatusCode::UNAUTHORIZED);
+        let row = &server.post(leaked, report(true)).await.ok()["data"][0];
+        assert_eq!((&row["status"], &row["revoked"]), (&json!("ended"), &json!(false)));
+        assert_eq!(server.events("credential.leaked").await.len(), 2);
+        // One whose letters were changed is no token of anybody.
+        let altered = token.replace('.', "A.");
+        assert_eq!(server.post(leaked, json!({ "secrets": [altered] })).await.ok()["data"], json!([]));
+    }
+}

@@ -45,7 +45,7 @@ impl Program {
         };
         let pem = timeout(Duration::from_secs(30), pem).await.expect("the server makes its certificate");
         let ca = reqwest::Certificate::from_pem(&pem).unwrap();
-        let http = Client::builder().tls_certs_merge([ca]).timeout(Duration::from_secs(20)).build().unwrap();
+        let http = Client::builder().add_root_certificate(ca).timeout(Duration::from_secs(20)).build().unwrap();
         let base = format!("https://{listen}");
         let up = async {
             while http.get(format!("{base}/healthz")).send().await.is_err() {

@@ -72,6 +72,14 @@ pub async fn set_version(tx: &mut Tx, ws: WorkspaceId, id: PolicyId, version: i6
     Ok(())
 }
 
+/// Notes who agreed to a version that nobody else had to agree to before.
+pub async fn approve_version(tx: &mut Tx, ws: WorkspaceId, id: PolicyId, version: i64, approver: &str) -> Result<()> {
+    let sql = "UPDATE policy_versions SET approved_by = $4 WHERE policy_id = $2 AND version = $3
+            AND approved_by IS NULL AND EXISTS (SELECT 1 FROM policies WHERE workspace_id = $1 AND id = $2)";
+    tx.execute(sql, [ws.into(), id.into(), version.into(), approver.into()]).await?;
+    Ok(())
+}
+
 /// Adds the next version of a policy and makes it the current one.
 pub async fn update(tx: &mut Tx, ws: WorkspaceId, policy: &PolicyRow) -> Result<()> {
     let sql = "UPDATE policies SET name = $3, name_key = $4, version = $5, updated_at = $6

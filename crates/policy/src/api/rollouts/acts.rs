@@ -1,18 +1,17 @@
 //! `/api/v1/rollouts/{id}/pause`, `/resume`, `/finish`, `/cancel`.
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use provost_model::event::EventType;
 use provost_model::{RolloutId, RolloutStatus};
 use provost_store::Touched;
 use provost_store::tables::rollouts;
-use provost_web::{App, Caller, Error, ErrorBody, Etag, PathId, Permit, Result, permits};
+use provost_web::{App, Caller, ErrorBody, Etag, PathId, Permit, Result, permits};
 use serde_json::json;
 
 use super::body::{RolloutBody, RolloutShown};
-use super::{find_live, shown};
+use super::find_live;
 use crate::api::policy_proposals::ProposalBody;
-use crate::proposals::{By, ProposedChange, Written, submit};
+use crate::proposals::{ProposedChange, Written, submit};
 use crate::rollouts::{end, target};
 
 type May = Permit<permits::CodexAdminister>;
@@ -29,7 +28,8 @@ pub(crate) async fn pause(
     turn(&app, &permit, id, RolloutStatus::Paused, EventType::RolloutPaused).await
 }
 
-/// Go on with a paused rollout. Its stage begins anew.
+/// Go on with a paused rollout. Its stage begins anew. It reaches whom it was to reach before the pause, and nobody
+/// else: what a second person has agreed to need not be agreed to again.
 #[utoipa::path(post, path = "/api/v1/rollouts/{id}/resume", tag = "Policies", params(("id" = RolloutId, Path)),
     responses((status = 200, body = RolloutBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
         (status = 409, body = ErrorBody)))]
@@ -69,29 +69,23 @@ async fn turn(
 
 /// Finish a rollout: its version becomes the one that everybody gets.
 #[utoipa::path(post, path = "/api/v1/rollouts/{id}/finish", tag = "Policies", params(("id" = RolloutId, Path)),
-    responses((status = 200, body = RolloutShown), (status = 202, body = ProposalBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 409, body = ErrorBody)))]
-pub(crate) async fn finish(permit: May, State(app): State<App>, PathId(id): PathId<RolloutId>) -> Result<Response> {
+    responses((status = 200, body = RolloutShown), (status = 202, body = ProposalBody),
+        (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
+pub(crate) async fn finish(permit: May, State(app): State<App>, PathId(id): PathId<RolloutId>) -> Result<Written> {
     let mut change = permit.change(&app).await?;
-    find_live(&mut change, id).await?;
-    let written = submit(&app, &permit, change, ProposedChange::FinishRollout { rollout_id: id }, None, None).await?;
-    if matches!(written, Written::Proposed(_)) {
-        return Ok(written.into_response());
-    }
-    let ws = permit.workspace.id;
-    let row = rollouts::get(&mut app.store.read().await?, ws, id).await?.ok_or_else(|| Error::not_found("rollout"))?;
-    shown(&mut app.store.read().await?, &app, &permit, row).await
+    let policy_id = find_live(&mut change, id).await?.policy_id;
+    let proposed = ProposedChange::FinishRollout { policy_id, rollout_id: id };
+    submit(&app, &permit, change, proposed, None, Vec::new()).await
 }
 
 /// Cancel a rollout: everybody gets the version of before. The other stays in the history.
 #[utoipa::path(post, path = "/api/v1/rollouts/{id}/cancel", tag = "Policies", params(("id" = RolloutId, Path)),
     responses((status = 200, body = RolloutShown), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
         (status = 409, body = ErrorBody)))]
-pub(crate) async fn cancel(permit: May, State(app): State<App>, PathId(id): PathId<RolloutId>) -> Result<Response> {
+pub(crate) async fn cancel(permit: May, State(app): State<App>, PathId(id): PathId<RolloutId>) -> Result<RolloutShown> {
     let mut change = permit.change(&app).await?;
     let row = find_live(&mut change, id).await?;
-    let by = By::alone(permit.id());
-    let row = end(&mut change, row, RolloutStatus::Cancelled, &by).await?;
+    let row = end(&mut change, row, RolloutStatus::Cancelled, None).await?;
     change.commit().await?;
-    shown(&mut app.store.read().await?, &app, &permit, row).await
+    Ok(RolloutShown::ended(row, &permit.workspace))
 }

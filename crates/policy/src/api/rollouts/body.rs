@@ -1,5 +1,6 @@
 //! How rollouts look, and what may be asked of them.
 
+use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use provost_model::{
     ClientVersion, GroupId, Percent, PolicyId, RolloutGuard, RolloutId, RolloutReach, RolloutStage, RolloutStatus,
@@ -7,7 +8,7 @@ use provost_model::{
 };
 use provost_store::tables::rollouts::RolloutRow;
 use provost_store::{Tx, tables::groups};
-use provost_web::{Error, Result, present};
+use provost_web::{Error, Etag, Result, present};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -59,20 +60,17 @@ pub(crate) struct RolloutBody {
     /// When it was halted, finished or cancelled.
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Timestamp>,
-    /// What the client versions seen in the last 30 days make of it. In the answer to who starts it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) client_versions: Option<Vec<SeenVersion>>,
 }
 
 impl RolloutBody {
     /// Of a row, in a workspace that says which groups are there.
     pub(crate) fn new(row: RolloutRow, workspace: &Workspace) -> Self {
         let gone = row.group_ids.iter().copied().filter(|id| !workspace.groups.contains_key(id)).collect();
-        Self { gone_group_ids: gone, ..Self::of_groups_that_are_there(row) }
+        Self { gone_group_ids: gone, ..Self::with_every_group(row) }
     }
 
-    /// Of a row whose groups are known to be there.
-    pub(crate) fn of_groups_that_are_there(row: RolloutRow) -> Self {
+    /// Of a row whose groups are all there.
+    pub(crate) fn with_every_group(row: RolloutRow) -> Self {
         let stage = (!row.stages.is_empty()).then_some(row.stage);
         Self {
             id: row.id,
@@ -93,9 +91,17 @@ impl RolloutBody {
             created_at: row.created_at,
             updated_at: row.updated_at,
             ended_at: row.ended_at,
-            client_versions: None,
         }
     }
+}
+
+/// A rollout that has begun.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RolloutStarted {
+    #[serde(flatten)]
+    pub(crate) rollout: RolloutBody,
+    /// What the client versions seen in the last 30 days make of the new version.
+    pub(crate) client_versions: Vec<SeenVersion>,
 }
 
 /// A rollout with whom it reaches and how the clients of both versions do.
@@ -107,6 +113,20 @@ pub(crate) struct RolloutShown {
     pub(crate) reach: Option<RolloutReachBody>,
     /// Of one that has ended: when it did.
     pub(crate) figures: Option<Figures>,
+}
+
+impl RolloutShown {
+    /// One that has ended.
+    pub(crate) fn ended(row: RolloutRow, workspace: &Workspace) -> Self {
+        let figures = row.figures.clone().and_then(|figures| serde_json::from_value(figures).ok());
+        Self { rollout: RolloutBody::new(row, workspace), reach: None, figures }
+    }
+}
+
+impl IntoResponse for RolloutShown {
+    fn into_response(self) -> Response {
+        ([Etag(&self.rollout).header()], axum::Json(self)).into_response()
+    }
 }
 
 /// Whom a rollout reaches now, whichever clients they use.

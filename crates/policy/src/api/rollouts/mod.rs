@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use provost_model::{RolloutId, RolloutStatus};
 use provost_store::tables::rollouts::{self, RolloutFilter, RolloutRow};
 use provost_store::{Change, Tx};
-use provost_web::{App, Caller, Error, ErrorBody, Etag, List, ListQuery, PathId, Permit, Query, Result, permits};
+use provost_web::{App, Caller, Error, ErrorBody, List, ListQuery, PathId, Permit, Query, Result, permits};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
@@ -64,17 +64,14 @@ pub(crate) async fn show(
 
 /// An answer with the figures, which carries the tag of what can be changed.
 async fn shown(tx: &mut Tx, app: &App, caller: &Caller, row: RolloutRow) -> Result<Response> {
+    if !row.status.is_live() {
+        return Ok(RolloutShown::ended(row, &caller.workspace).into_response());
+    }
     let (ws, now) = (caller.workspace.id, app.store.clock().now());
-    let (figures, reach) = match row.status.is_live() {
-        true => {
-            let reach = caller.workspace.rollout_reach(row.policy_id, now);
-            (Some(figures(tx, ws, &row, now).await?), Some(RolloutReachBody::from(reach)))
-        }
-        false => (row.figures.clone().and_then(|figures| serde_json::from_value(figures).ok()), None),
-    };
-    let rollout = Etag(RolloutBody::new(row, &caller.workspace));
-    let header = rollout.header();
-    Ok(([header], axum::Json(RolloutShown { rollout: rollout.0, reach, figures })).into_response())
+    let reach = Some(RolloutReachBody::from(caller.workspace.rollout_reach(row.policy_id, now)));
+    let figures = Some(figures(tx, ws, &row, now).await?);
+    let rollout = RolloutBody::new(row, &caller.workspace);
+    Ok(RolloutShown { rollout, reach, figures }.into_response())
 }
 
 /// A rollout that is under way, for a change of it.

@@ -10,14 +10,14 @@ pub(super) fn run(file: &RulesFile) -> Vec<Problem> {
     for rule in &file.rules {
         let mut wrong = |example: &[String], code: &str, what: &str| {
             let command = shlex::try_join(example.iter().map(String::as_str)).unwrap_or_else(|_| example.join(" "));
-            let message = format!("The example `{command}` {what} this rule.");
+            let message = format!("The example `{command}` {what}.");
             found.push(problem(rule.line, rule.column, code, message));
         };
         for example in rule.not_matches.iter().filter(|example| matches(rule, example, &file.executables)) {
-            wrong(example, "example_matches", "is to match not, and matches");
+            wrong(example, "example_matches", "must not match this rule, but does");
         }
         for example in rule.matches.iter().filter(|example| !matches(rule, example, &file.executables)) {
-            wrong(example, "example_does_not_match", "is to match, and does not match");
+            wrong(example, "example_does_not_match", "must match this rule, but does not");
         }
     }
     found

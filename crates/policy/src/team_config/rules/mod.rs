@@ -1,7 +1,7 @@
 //! `.rules` files: Starlark that says which commands run without asking, ask first, or are refused.
 //!
 //! They are programs, written by whoever may open a pull request, so they run where they can do no harm: a process of
-//! their own, without files, network or environment, with a little memory and a second or two ([`Evaluator`]). What
+//! their own, without files, network or environment, with a little memory and some seconds ([`Evaluator`]). What
 //! comes back is plain data.
 
 mod dialect;

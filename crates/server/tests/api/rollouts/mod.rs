@@ -1,7 +1,7 @@
 //! `/api/v1/rollouts` and `/api/v1/policies/{id}/rollouts`: whom a new version reaches, and how that ends.
 
+mod approval;
 mod guard;
-mod proposals;
 mod refusals;
 
 use http::Method;
