@@ -1,6 +1,7 @@
 //! What happened: the events of the workspace.
 
 mod api;
+mod compliance;
 mod housekeeping;
 mod ingest;
 
@@ -11,6 +12,7 @@ use provost_web::{App, Client, Reporter};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use compliance::{cut_log_files, cut_now};
 pub use housekeeping::housekeeping;
 
 /// The admin API of this room.
@@ -22,6 +24,11 @@ pub fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(api::agent_sessions::list))
         .routes(routes!(api::encryption_keys::list))
         .routes(routes!(api::encryption_keys::rotate))
+}
+
+/// What tools for the hosted product read.
+pub fn compliance_routes() -> Router<App> {
+    compliance::routes()
 }
 
 /// Where clients report. The address of the first follows `chatgpt_base_url` (`client-contract.md` §7).

@@ -221,6 +221,8 @@ catalogue! {
     TurnFailed = "turn.failed";
     /// A caller was refused something that it may not; details hold what it needed.
     RequestRefused = "request.refused";
+    /// Audit data was read; details hold what.
+    AuditRead = "audit.read";
     /// A signing key was made.
     SigningKeyCreated = "signing_key.created";
     /// Events could not be written for a time and the memory for them ran full; details hold how

@@ -126,6 +126,8 @@ ids! {
     WorkloadIdentityId, "wid_", "workload identity";
     /// A change of policies that waits for a second person.
     PolicyProposalId, "prop_", "policy proposal";
+    /// A log file of the Compliance API: the prefix is the hosted product's (inventory §11.3).
+    LogFileId, "eclf_", "log file";
     /// A version of a policy on its way to everybody.
     RolloutId, "roll_", "rollout";
     /// Another policy for one member, for a time.

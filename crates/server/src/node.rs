@@ -123,6 +123,8 @@ impl Node {
         tokio::spawn(upkeep(app.clone(), shutdown.clone()));
         let exceptions = provost_policy::expire_exceptions(app.store.clone());
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(exceptions));
+        let cutting = provost_governance::cut_log_files(app.store.clone(), config.limits.log_file());
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(cutting));
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(provost_policy::watch_rollouts(app.clone())));
         if app.store.kept_signing_keys().is_some() {
             tokio::spawn(after_the_database_is_back(app.clone(), shutdown.clone()));

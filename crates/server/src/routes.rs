@@ -31,6 +31,7 @@ pub fn service(app: App) -> Doorway {
         .merge(provost_identity::issuer_routes())
         .merge(provost_identity::sso_routes())
         .merge(provost_identity::page_routes())
+        .merge(provost_governance::compliance_routes())
         .route("/assets/site.css", get(pages::style_sheet))
         .route("/assets/passkeys.js", get(pages::passkeys_script))
         .route("/assets/icon.svg", get(pages::icon))

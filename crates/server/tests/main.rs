@@ -3,6 +3,7 @@
 
 mod api;
 mod codex;
+mod compliance;
 mod door;
 mod house;
 mod scim;

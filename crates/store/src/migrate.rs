@@ -23,6 +23,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0012_policy_exceptions", include_str!("../migrations/0012_policy_exceptions.sql")),
     ("0013_device_enrolments", include_str!("../migrations/0013_device_enrolments.sql")),
     ("0014_policy_facts", include_str!("../migrations/0014_policy_facts.sql")),
+    ("0018_log_files", include_str!("../migrations/0018_log_files.sql")),
     ("0020_data_keys", include_str!("../migrations/0020_data_keys.sql")),
 ];
 

@@ -46,6 +46,9 @@ pub struct Limits {
     /// away. Default 7; 0 keeps none.
     #[serde(deserialize_with = "within::<0, 365, _, _>")]
     pub last_good_days: u32,
+    /// Seconds between two cuts of the ledger into log files of the Compliance API. Default 60.
+    #[serde(deserialize_with = "within::<1, HOUR, _, _>")]
+    pub log_file_seconds: u64,
 }
 
 const GIB: u64 = 1024 * 1024 * 1024;
@@ -64,6 +67,7 @@ impl Default for Limits {
             drain_seconds: 30,
             sign_in_attempts_per_minute: 10,
             last_good_days: 7,
+            log_file_seconds: 60,
         }
     }
 }
@@ -82,6 +86,11 @@ impl Limits {
     /// [`Limits::upstream_idle_seconds`] as a duration.
     pub fn upstream_idle(&self) -> Duration {
         Duration::from_secs(self.upstream_idle_seconds)
+    }
+
+    /// [`Limits::log_file_seconds`] as a duration.
+    pub fn log_file(&self) -> Duration {
+        Duration::from_secs(self.log_file_seconds)
     }
 
     /// [`Limits::drain_seconds`] as a duration.

@@ -11,6 +11,7 @@ mod api_keys;
 mod applied_policies;
 mod authenticator;
 mod client_versions;
+mod compliance;
 mod default_role;
 mod deprovisions;
 mod device_enrolments;

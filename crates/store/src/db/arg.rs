@@ -118,6 +118,7 @@ from_ids!(
     PolicyExceptionId,
     PolicyProposalId,
     RolloutId,
+    LogFileId,
     SessionId,
     ConnectionId,
     DomainId,

@@ -11,7 +11,7 @@ use super::ring::{FIRST, NAMED, PREFIX_BYTES};
 use crate::db::{Arg, Row, Tx};
 use crate::tables::idempotency_keys::Slot;
 use crate::tables::{
-    agent_commands, connections, idempotency_keys, pending_sign_ins, second_factors, signing_keys, upstreams,
+    agent_commands, connections, idempotency_keys, log_files, pending_sign_ins, second_factors, signing_keys, upstreams,
 };
 use crate::{Error, Result};
 
@@ -106,6 +106,13 @@ pub(crate) const SEALED: &[SealedColumn] = &[
             let ws: WorkspaceId = row.parse("workspace_id")?;
             Ok(vec![agent_commands::seal_place(ws, &row.text("thread_id")?, &row.text("call_id")?)])
         },
+        is_written_back: false,
+    },
+    SealedColumn {
+        table: "log_files",
+        column: "contents_sealed",
+        key: &[Key::Text("workspace_id"), Key::Text("id")],
+        places: |row| Ok(vec![log_files::seal_place(row.parse("workspace_id")?, row.parse("id")?)]),
         is_written_back: false,
     },
 ];

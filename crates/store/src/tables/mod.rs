@@ -20,6 +20,7 @@ pub mod groups;
 pub mod idempotency_keys;
 pub mod identities;
 pub mod links;
+pub mod log_files;
 pub mod members;
 pub mod nodes;
 pub mod oidc_sign_ins;
