@@ -177,7 +177,7 @@ fn files_that_mean_harm_end_with_an_error_and_soon() {
         deep("{1: ", "}"),
         deep("f(", ")"),
         "def f():\n    x = \"a\"\n    for i in range(40):\n        x = x + x\n    return x\nf()".to_owned(),
-        "def f():\n    x = []\n    for i in range(900000):\n        x.append(\"a\" * 100)\nf()".to_owned(),
+        "def f():\n    x = []\n    for i in range(900000):\n        x.append(\"a\" * 1000 + str(i))\nf()".to_owned(),
         "load(\"/etc/passwd\", \"x\")".to_owned(),
     ];
     for text in files {
