@@ -82,7 +82,8 @@ fn kind(word: &str) -> Option<String> {
     match word.len() {
         24 if is_hex(word, 24) => Some("ETAG".to_owned()),
         64 if is_hex(word, 64) => Some("HASH".to_owned()),
-        60 if word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) => {
+        // A device cookie: a nonce of 16 bytes, sealed.
+        71 if word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) => {
             Some("SEALED".to_owned())
         }
         43 if is_random(word) => Some("SECRET".to_owned()),
