@@ -167,7 +167,7 @@ fn files_that_mean_harm_end_with_an_error_and_soon() {
         "x = 1 << 100000000000".to_owned(),
         doubling,
         deep("[", "]"),
-        deep("(", ")"),
+        deep("(", ")") + "\nunknown()",
         deep("-", "") + "\nunknown()",
         format!("x = {}1\nunknown()", "not ".repeat(60_000)),
         "def f(): f()\nf()".to_owned(),

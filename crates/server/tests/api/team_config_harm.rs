@@ -22,7 +22,7 @@ async fn a_value_as_deep_as_toml_lets_it_be_is_not_written_out() {
     let deepest = format!("{}1{}", level.repeat(39), "] }".repeat(39));
     let config = format!("approval_policy = [{deepest}]\n[features]\nmemories = [{deepest}]\nunknown = [{deepest}]\n");
     let policy = "allowed_approval_policies = [\"on-request\"]\n[features]\nmemories = false\n";
-    let policy = json!({ "name": "Strict", "contents": policy });
+    let policy = json!({ "name": "Careful", "contents": policy });
     let id = server.post("/api/v1/policies", policy).await.text("id");
     let files = json!({ ".codex/config.toml": config });
     let body = json!({ "repositories": [{ "name": "app", "files": files }], "policy_id": id });
