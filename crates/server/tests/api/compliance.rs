@@ -200,8 +200,10 @@ async fn errors_are_those_of_the_hosted_product() {
 #[tokio::test]
 async fn the_address_of_a_file_is_for_it_and_for_minutes() {
     let server = Server::start_with(BOTH[0], PATIENT).await;
-    server.group("g", &[]).await;
-    cut(&server).await;
+    for name in ["g", "h"] {
+        server.group(name, &[]).await;
+        cut(&server).await;
+    }
     let all = files(&server, EVERYTHING).await;
     let (one, other) = (all[0]["id"].as_str().unwrap(), all[1]["id"].as_str().unwrap());
     let good = address(&server, one).await;

@@ -129,6 +129,8 @@ async fn a_consumer_of_the_hosted_product_has_every_event_once_whatever_becomes_
         });
         assert!(!made.is_empty(), "round {round}");
         acknowledged.extend(made);
+        // So long that the consumer meets nobody.
+        sleep(Duration::from_millis(1_200)).await;
         program = Program::start(dir.path(), port).await;
     }
     acknowledged.extend(program.pour(key, KILLS, 50).await);
