@@ -99,6 +99,7 @@ async fn a_doctored_client_contradicts_its_policy_and_gives_itself_away() {
         (&json!("contradicting"), &json!("danger-full-access"))
     );
     assert_eq!(found[0]["reasons"].as_array().unwrap().len(), 2);
+    assert!(site.server.node.app.store.flush(std::time::Duration::from_secs(10)).await, "what was queued is written");
     let events = site.events_of(&ada, "policy.contradicted").await;
     assert_eq!((events.len(), &events[0]["target"]["id"]), (1, &json!(policy)));
     let drift = site.server.get("/api/v1/applied-policies?state=contradicting").await.ok();
