@@ -215,6 +215,6 @@ pub(crate) fn read(row: &Row) -> Result<Event> {
         target: target.map_err(|error| Error::Corrupt("event", error.to_string()))?,
         origin: row.json("origin")?,
         details: row.json("details")?,
-        hash: row.bytes("hash")?.iter().map(|byte| format!("{byte:02x}")).collect(),
+        hash: provost_model::hex(&row.bytes("hash")?),
     })
 }

@@ -81,7 +81,7 @@ impl Store {
             Opened::LastGood(db, sealer, found, reason) => (db, sealer, found.world(), Some((found, reason))),
         };
         let recorder = Recorder::start(db.clone(), options.clock.clone());
-        let name: String = random::<8>().iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = provost_model::hex(&random::<8>());
         let inner = Inner {
             db,
             name: name.clone(),

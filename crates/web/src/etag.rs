@@ -34,8 +34,7 @@ impl<T: Serialize> Etag<T> {
     fn tag(&self) -> String {
         let body = serde_json::to_vec(&self.0).expect("an answer turns into JSON");
         let hash = digest(&SHA256, &body);
-        let hex: String = hash.as_ref()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("\"{hex}\"")
+        format!("\"{}\"", provost_model::hex(&hash.as_ref()[..12]))
     }
 }
 

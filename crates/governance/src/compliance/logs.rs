@@ -6,7 +6,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, StatusCode, Uri};
 use jiff::{SignedDuration, Timestamp};
 use provost_model::compliance::LogType;
-use provost_model::{LogFileId, WorkspaceId};
+use provost_model::{LogFileId, WorkspaceId, hex};
 use provost_store::tables::log_files::{self, Filter, LogFileRow};
 use provost_web::App;
 use serde_json::{Map, Value, json};
@@ -41,14 +41,13 @@ pub(super) async fn list(reader: Reader, State(app): State<App>, uri: Uri) -> Re
 }
 
 fn shown(file: &LogFileRow) -> Value {
-    let sha256: String = file.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
     json!({
         "id": file.id,
         "event_type": file.kind.as_str(),
         "end_time": file.end_time,
         "file_name": format!("{}_{}.jsonl", file.kind, file.end_time),
         "file_size": file.size,
-        "file_sha256": sha256,
+        "file_sha256": hex(&file.sha256),
     })
 }
 
@@ -118,7 +117,7 @@ impl Address {
 
     fn url(&self, app: &App) -> String {
         let mark = app.store.sealer().mark(PURPOSE, self.said().as_bytes());
-        let mark: String = mark.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mark = hex(&mark);
         let Self { ws, id, expires } = self;
         let base = &app.public_url;
         format!("{base}/v1/compliance/workspaces/{ws}/logs/{id}/contents?expires={expires}&signature={mark}")

@@ -22,8 +22,7 @@ pub(crate) fn scim_json(status: StatusCode, body: &impl Serialize) -> Response {
 /// The tag of what a resource shows (RFC 7644 §3.14): weak, since two renderings of it may differ.
 pub(crate) fn tag(shown: &[u8]) -> String {
     let hash = digest(&SHA256, shown);
-    let hex: String = hash.as_ref()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("W/\"{hex}\"")
+    format!("W/\"{}\"", provost_model::hex(&hash.as_ref()[..12]))
 }
 
 /// Which attributes of a resource are asked for, in a query.

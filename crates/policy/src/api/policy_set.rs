@@ -294,7 +294,7 @@ fn plan(
         }
     }
     let text = serde_json::to_vec(&steps).expect("a plan turns into JSON");
-    let plan_id = digest(&SHA256, &text).as_ref()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+    let plan_id = provost_model::hex(&digest(&SHA256, &text).as_ref()[..12]);
     PolicySetPlan { plan_id, applied: false, steps, unmanaged }
 }
 

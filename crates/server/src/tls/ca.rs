@@ -181,7 +181,7 @@ pub fn names<'a>(hosts: impl IntoIterator<Item = &'a str>) -> Vec<ServerName<'st
 /// servers' CAs differ by name in a client's store; it says nothing about the machine.
 fn authority(key: &KeyPair) -> CertificateParams {
     let mut params = CertificateParams::default();
-    let id: String = params.key_identifier(key).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let id = provost_model::hex(&params.key_identifier(key)[..6]);
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, format!("Provost private CA {id}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));

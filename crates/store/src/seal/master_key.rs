@@ -65,7 +65,7 @@ impl MasterKey {
         let derived = hkdf::Salt::new(hkdf::HKDF_SHA256, b"provost").extract(&secret);
         let (wrapping, print) = (expand(&derived, b"data keys"), expand(&derived, b"fingerprint"));
         let wrapping = RandomizedNonceKey::new(&AES_256_GCM, &wrapping).expect("the key has the length of AES-256");
-        let fingerprint = print[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let fingerprint = provost_model::hex(&print[..8]);
         Self(Arc::new(Kind::Own(Own { secret, wrapping, fingerprint, unsaved })))
     }
 

@@ -7,8 +7,6 @@
 //! out on one machine), and everywhere else the sign-in is refused rather than left unbound. It is
 //! good for one request, and nothing but that request looks at it.
 
-use std::fmt::Write;
-
 use http::HeaderValue;
 use http::request::Parts;
 use jiff::SignedDuration;
@@ -17,11 +15,7 @@ use provost_web::{App, cookie_name, is_tls};
 
 /// One name for each request, so that two tabs do not take each other's cookie away.
 fn name(request: &TokenHash) -> String {
-    let mut name = "provost-saml-".to_owned();
-    for byte in &request[..8] {
-        write!(name, "{byte:02x}").expect("writing to a string does not fail");
-    }
-    name
+    format!("provost-saml-{}", provost_model::hex(&request[..8]))
 }
 
 /// The cookie of a request; no time at all takes it away.
