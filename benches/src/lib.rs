@@ -4,6 +4,7 @@
 //! that was measured in the same run, in turns with it.
 
 pub mod client;
+pub mod nodes;
 pub mod population;
 pub mod process;
 pub mod report;

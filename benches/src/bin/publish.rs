@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use provost_benches::client::Connection;
+use provost_benches::nodes::{be_a_node, hang_up, within_a_second};
 use provost_benches::population::{self, POLICY, Size};
 use provost_benches::process::Server;
-use provost_benches::report::{judged, line, percentile};
+use provost_benches::report::line;
 use provost_model::{Clock, PolicyId};
-use provost_server::node::{Node, open_store};
-use provost_store::Store;
+use provost_server::node::open_store;
 use serde_json::json;
 
 const SIZE: Size = Size { members: 300, groups: 10, policies: 5 };
@@ -22,9 +22,7 @@ async fn main() -> Result<()> {
     let url = std::env::var("PROVOST_TEST_POSTGRES").context("run it with mk/with-postgres")?;
     let arguments: Vec<String> = std::env::args().collect();
     if let [_, "node", data] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        let node = Node::start(&population::config_on(data.as_ref(), Some(&url))?, Clock::system()).await?;
-        line(&node.http_address.context("plain HTTP")?.to_string());
-        return std::future::pending().await;
+        return be_a_node(&population::config_on(data.as_ref(), Some(&url))?).await;
     }
     let rounds: usize = ROUNDS.iter().map(|(_, rounds)| rounds).sum();
     line(&format!("publish: two nodes on one PostgreSQL, {rounds} versions published at one, fetched at the other"));
@@ -54,9 +52,7 @@ async fn main() -> Result<()> {
             }
         }
         for (since, figures) in ["request", "answer"].into_iter().zip(&figures) {
-            let (p50, p99) = (percentile(figures, 50), percentile(figures, 99));
-            line(&format!("  {how}: visible after the admin's {since}, p50 {p50:.1} ms"));
-            judged(&format!("{how}: visible after the admin's {since}, p99"), p99, "ms", "< 1000 ms", p99 < 1_000.0);
+            within_a_second(&format!("{how}: visible after the admin's {since}"), figures);
         }
         if let Some(task) = deaf {
             task.abort();
@@ -96,16 +92,4 @@ async fn round(
     let seen = seen.await??;
     let millis = |from: Instant| seen.saturating_duration_since(from).as_secs_f64() * 1e3;
     Ok([millis(asked), millis(answered)])
-}
-
-/// Ends the connections on which nodes listen, as often as they come back.
-async fn hang_up(store: Store) {
-    loop {
-        if let Ok(mut tx) = store.read().await {
-            let sql = "SELECT pg_terminate_backend(pid) AS done FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
-            // The next time will do.
-            let _ = tx.rows(sql, []).await;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }

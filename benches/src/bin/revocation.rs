@@ -12,12 +12,13 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use provost_benches::nodes::{be_a_node, hang_up, within_a_second};
 use provost_benches::population::{self, Size};
 use provost_benches::process::Server;
-use provost_benches::report::{judged, line, percentile};
+use provost_benches::report::line;
 use provost_model::event::{Actor, EventType, Origin};
 use provost_model::{ApiKeyId, Clock, MemberId, Model, Scope, UpstreamId};
-use provost_server::node::{Node, open_store};
+use provost_server::node::open_store;
 use provost_store::tables::api_keys::{self, ApiKeyRow};
 use provost_store::tables::upstreams::{self, UpstreamRow};
 use provost_store::{Store, Touched};
@@ -37,9 +38,7 @@ async fn main() -> Result<()> {
     let url = std::env::var("PROVOST_TEST_POSTGRES").context("run it with mk/with-postgres")?;
     let arguments: Vec<String> = std::env::args().collect();
     if let [_, "node", data] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        let node = Node::start(&population::config_on(data.as_ref(), Some(&url))?, Clock::system()).await?;
-        line(&node.http_address.context("plain HTTP")?.to_string());
-        return std::future::pending().await;
+        return be_a_node(&population::config_on(data.as_ref(), Some(&url))?).await;
     }
     let rounds: usize = ROUNDS.iter().map(|(_, rounds)| rounds).sum();
     line(&format!("revocation: two nodes on one PostgreSQL, {rounds} members suspended at one, at work at the other"));
@@ -63,9 +62,7 @@ async fn main() -> Result<()> {
         }
         let names = ["refusal after the admin's request", "refusal after the admin's answer", "open stream cut"];
         for (name, figures) in names.into_iter().zip(&figures) {
-            let (p50, p99) = (percentile(figures, 50), percentile(figures, 99));
-            line(&format!("  {how}: {name}, p50 {p50:.1} ms"));
-            judged(&format!("{how}: {name}, p99"), p99, "ms", "< 1000 ms", p99 < 1_000.0);
+            within_a_second(&format!("{how}: {name}"), figures);
         }
         if let Some(task) = deaf {
             task.abort();
@@ -159,18 +156,6 @@ async fn silent_upstream() -> Result<String> {
         }
     });
     Ok(address)
-}
-
-/// Ends the connections on which nodes listen, as often as they come back.
-async fn hang_up(store: Store) {
-    loop {
-        if let Ok(mut tx) = store.read().await {
-            let sql = "SELECT pg_terminate_backend(pid) AS done FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
-            // The next time will do.
-            let _ = tx.rows(sql, []).await;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// Adds the upstream, and a key that may do everything: its secret.

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use provost_benches::nodes::be_a_node;
 use provost_benches::population::{self, LARGE, Size};
 use provost_benches::process::Server;
 use provost_benches::report::{judged, line, percentile};
 use provost_model::Clock;
-use provost_server::node::{Node, open_store};
+use provost_server::node::open_store;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -40,12 +41,6 @@ async fn main() -> Result<()> {
     }
     storm(&url).await?;
     last_good().await
-}
-
-async fn be_a_node(config: &provost_server::config::Config) -> Result<()> {
-    let node = Node::start(config, Clock::system()).await?;
-    line(&node.http_address.context("plain HTTP")?.to_string());
-    std::future::pending().await
 }
 
 async fn storm(url: &str) -> Result<()> {
