@@ -123,12 +123,11 @@ async fn is_live(store: &Store, claims: &Claims) -> Result<bool> {
                 return Ok(true);
             }
             let grant = grants::get(&mut store.read().await?, ws, id).await?;
-            Ok(grant.is_some_and(|grant| grant.revoked_at.is_none() && grant.expires_at > now))
+            Ok(grant.is_some_and(|grant| grant.is_live(now)))
         }
         Via::AccessToken(id) => {
             let token = access_tokens::get(&mut store.read().await?, ws, id).await?;
-            let expires_at = token.filter(|token| token.revoked_at.is_none()).map(|token| token.expires_at);
-            Ok(expires_at.is_some_and(|at| at.is_none_or(|at| at > now)))
+            Ok(token.is_some_and(|token| token.is_live(now)))
         }
     }
 }

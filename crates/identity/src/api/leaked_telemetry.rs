@@ -17,12 +17,11 @@ pub(super) async fn find(change: &mut Change, sighting: &TelemetrySighting<'_>) 
     let (touched, id, is_live) = match sighting.via {
         Via::Grant(id) => {
             let Some(grant) = grants::get(change, ws, id).await? else { return Ok(None) };
-            (Touched::Grant(id), id.to_string(), grant.revoked_at.is_none() && grant.expires_at > now)
+            (Touched::Grant(id), id.to_string(), grant.is_live(now))
         }
         Via::AccessToken(id) => {
             let Some(token) = access_tokens::get(change, ws, id).await? else { return Ok(None) };
-            let is_live = token.revoked_at.is_none() && token.expires_at.is_none_or(|end| end > now);
-            (Touched::AccessToken(id), id.to_string(), is_live)
+            (Touched::AccessToken(id), id.to_string(), token.is_live(now))
         }
     };
     let is_live = is_live && members::is_active(change, ws, sighting.member_id).await?;

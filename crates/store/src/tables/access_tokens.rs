@@ -38,6 +38,11 @@ pub struct AccessTokenRow {
 }
 
 impl AccessTokenRow {
+    /// Whether it has neither ended nor been revoked.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| end > now)
+    }
+
     /// A token of a member that works from anywhere and has no end.
     pub fn new(id: AccessTokenId, member_id: MemberId, name: &str, now: Timestamp) -> Self {
         Self {

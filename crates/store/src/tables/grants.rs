@@ -31,6 +31,13 @@ pub struct GrantRow {
     pub revoked_at: Option<Timestamp>,
 }
 
+impl GrantRow {
+    /// Whether it has neither ended nor been ended.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at > now
+    }
+}
+
 /// A refresh token.
 #[derive(Debug, Clone)]
 pub struct RefreshTokenRow {
