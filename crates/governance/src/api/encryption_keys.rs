@@ -5,7 +5,6 @@ use axum::extract::State;
 use jiff::Timestamp;
 use provost_model::PermissionSet;
 use provost_store::DataKeyUse;
-use provost_store::tables::data_keys::Purpose;
 use provost_web::{App, Created, ErrorBody, List, Permit, Result, permits};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -29,12 +28,7 @@ pub(crate) struct EncryptionKey {
 
 impl From<DataKeyUse> for EncryptionKey {
     fn from(key: DataKeyUse) -> Self {
-        let state = match (key.row.retired_at, key.is_current, key.row.purpose) {
-            (Some(_), ..) => "retired",
-            (None, true, _) => "seals",
-            (None, false, Purpose::Mark) => "marks",
-            (None, false, Purpose::Seal | Purpose::First) => "opens",
-        };
+        let state = key.state();
         let DataKeyUse { row, .. } = key;
         let (created_at, retired_at) = (row.created_at, row.retired_at);
         Self { id: row.id.to_string(), state, master_key: row.master_key, created_at, retired_at }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use provost_model::Clock;
 use provost_model::event::{Actor, Origin};
-use provost_store::tables::data_keys::{DataKeyId, Purpose};
+use provost_store::tables::data_keys::DataKeyId;
 use provost_store::{DataKeyUse, KmsCommand, MasterKey, Store};
 use serde_json::json;
 
@@ -153,19 +153,10 @@ async fn close(store: Store) {
     store.close(FLUSH_PATIENCE).await;
 }
 
-fn state(key: &DataKeyUse) -> &'static str {
-    match (key.row.purpose, key.is_current, key.row.retired_at) {
-        (_, _, Some(_)) => "retired",
-        (_, true, _) => "seals",
-        (Purpose::Mark, ..) => "marks",
-        (Purpose::Seal | Purpose::First, ..) => "opens",
-    }
-}
-
 fn line_json(key: &DataKeyUse) -> serde_json::Value {
     let DataKeyUse { row, values, .. } = key;
     json!({
-        "id": row.id, "state": state(key), "purpose": row.purpose, "master_key": row.master_key, "values": values,
+        "id": row.id, "state": key.state(), "purpose": row.purpose, "master_key": row.master_key, "values": values,
         "created_at": row.created_at, "retired_at": row.retired_at,
     })
 }
@@ -174,7 +165,7 @@ fn table(keys: &[DataKeyUse]) -> String {
     let mut text = format!("{:<20} {:<8} {:>10}  {:<17} made at\n", "data key", "state", "values", "wrapped by");
     for key in keys {
         let values = key.values.map_or_else(|| "-".to_owned(), |values| values.to_string());
-        let (row, state) = (&key.row, state(key));
+        let (row, state) = (&key.row, key.state());
         let made = row.created_at.strftime("%Y-%m-%d %H:%M");
         text.push_str(&format!("{:<20} {state:<8} {values:>10}  {:<17} {made}\n", row.id.to_string(), row.master_key));
     }

@@ -31,6 +31,18 @@ pub struct DataKeyUse {
     pub values: Option<i64>,
 }
 
+impl DataKeyUse {
+    /// What it does: `seals` what is sealed now, `opens` what was sealed before, `marks`, or `retired`.
+    pub fn state(&self) -> &'static str {
+        match (self.row.retired_at, self.is_current, self.row.purpose) {
+            (Some(_), ..) => "retired",
+            (None, true, _) => "seals",
+            (None, false, Purpose::Mark) => "marks",
+            (None, false, Purpose::Seal | Purpose::First) => "opens",
+        }
+    }
+}
+
 impl Store {
     /// All data keys, by age. Counting values reads every one of them.
     pub async fn data_keys(&self, count: bool) -> Result<Vec<DataKeyUse>> {
