@@ -25,6 +25,7 @@ mod versions;
 
 pub use own_otel::own_otel;
 pub use problem::{Problem, Severity};
+pub use schema::EVENTS as HOOK_EVENTS;
 pub use versions::{VersionVerdict, for_versions};
 
 use document::Node;

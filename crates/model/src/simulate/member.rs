@@ -78,8 +78,8 @@ pub fn member_change(
         member_id,
         before: side(before, was, old, may),
         after: side(after, will, new, might),
-        gains: without(might, may),
-        loses: without(may, might),
+        gains: might.without(may),
+        loses: may.without(might),
         policy_changes,
     })
 }
@@ -105,8 +105,4 @@ fn because(workspace: &Workspace, member: &Member, now: Timestamp) -> Because {
         None if workspace.policy_rules.fallback.is_some() => Because::Fallback,
         None => Because::Nothing,
     }
-}
-
-fn without(set: PermissionSet, other: PermissionSet) -> PermissionSet {
-    Permission::ALL.iter().copied().filter(|one| set.contains(*one) && !other.contains(*one)).collect()
 }

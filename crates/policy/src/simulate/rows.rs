@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use provost_model::command::PrefixRule;
 use provost_model::simulate::{Because, CommandVerdict, MemberChange, SessionVerdict, Side, Sight};
-use provost_model::{GroupId, MemberId, Permission, PermissionSet, PolicyExceptionId, PolicyId};
+use provost_model::{GroupId, MemberId, Permission, PolicyExceptionId, PolicyId};
 use provost_store::tables::agent_commands::SealedCommandRow;
 use provost_store::tables::agent_sessions::AgentSessionRow;
 use serde::Serialize;
@@ -135,17 +135,14 @@ pub(crate) struct SimulationSummary {
 
 impl SimulatedMember {
     pub(crate) fn new(change: MemberChange, email: Option<String>) -> Self {
-        let list = |set: PermissionSet| {
-            Permission::ALL.iter().copied().filter(|permission| set.contains(*permission)).collect()
-        };
         Self {
             member_id: change.member_id,
             email,
             policy_changes: change.policy_changes,
             before: change.before.into(),
             after: change.after.into(),
-            gains: list(change.gains),
-            loses: list(change.loses),
+            gains: change.gains.iter().collect(),
+            loses: change.loses.iter().collect(),
         }
     }
 }

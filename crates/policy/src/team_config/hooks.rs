@@ -1,29 +1,11 @@
 //! Hooks: `.codex/hooks.json`, or `[hooks]` of `config.toml` (requirements-keys.md §2.7).
 
-use provost_model::lint::{self, Problem, Severity};
+use provost_model::lint::{self, HOOK_EVENTS, Problem, Severity};
 use serde_json::Value;
 
 use super::config::line_of;
 use super::files::line_at;
 use super::found;
-
-/// The events that 0.169.0 knows.
-const EVENTS: &[&str] = &[
-    "PreToolUse",
-    "PermissionRequest",
-    "PostToolUse",
-    "PreCompact",
-    "PostCompact",
-    "SessionStart",
-    "SessionEnd",
-    "UserPromptSubmit",
-    "SubagentStart",
-    "SubagentStop",
-    "Stop",
-    "Interrupt",
-    "PreModelRequest",
-    "PostModelRequest",
-];
 
 /// Hooks for one event.
 #[derive(Debug, Clone)]
@@ -81,7 +63,7 @@ pub(super) fn read_json(path: &str, text: &str, hooks: &mut Vec<Hook>) -> Vec<Pr
 }
 
 fn known(event: &str, line: u32) -> Option<Problem> {
-    if EVENTS.contains(&event) {
+    if HOOK_EVENTS.contains(&event) {
         return None;
     }
     let message = format!("Clients know no event `{event}` and ignore its hooks.");

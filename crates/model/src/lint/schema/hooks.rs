@@ -2,8 +2,8 @@
 
 use super::{Field, Shape, Table, Tagged};
 
-/// The events clients know.
-pub(in crate::lint) const EVENTS: &[&str] = &[
+/// The events that clients know (0.169.0).
+pub const EVENTS: &[&str] = &[
     "PreToolUse",
     "PermissionRequest",
     "PostToolUse",

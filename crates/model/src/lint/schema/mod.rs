@@ -19,7 +19,7 @@ mod telemetry;
 
 pub(super) use defaults::DEFAULTS;
 pub(super) use features::{FEATURES, REMOVED_FEATURES};
-pub(super) use hooks::EVENTS;
+pub use hooks::EVENTS;
 pub(super) use integrations::{MCP_SERVERS, PLUGINS};
 pub(super) use models::{GATEWAY, PROVIDERS};
 pub(super) use network::NETWORK;
