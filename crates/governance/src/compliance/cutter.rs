@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::{SignedDuration, Timestamp};
 use provost_model::compliance::{LogType, record};
 use provost_model::{LogFileId, WorkspaceId};
 use provost_store::ledger::{self, Filter};
@@ -77,7 +77,8 @@ async fn cut(store: &Store, ws: WorkspaceId) -> Result<bool> {
         }
     }
     // Each file ends later than the one before it, whatever the clock says: readers go on from the end of the last.
-    let now = store.clock().now().round(Unit::Microsecond).unwrap_or_else(|_| store.clock().now());
+    // (What is kept of a time is microseconds.)
+    let now = store.clock().now();
     let mut end = now.max(last_end + SignedDuration::from_micros(1));
     for (log, file) in files {
         let times = (end, file.max_event_at.unwrap_or(end));

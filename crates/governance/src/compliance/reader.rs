@@ -44,16 +44,13 @@ impl Reader {
     }
 
     /// Records what was read: at once, and what is read again within a minute with a count at its end.
-    pub(super) fn record(&self, app: &App, what: &'static str, details: Value) {
+    pub(super) fn record(&self, app: &App, what: &'static str, mut details: Value) {
         let key = (self.caller.workspace.id, self.caller.id(), what);
         let Some(first) = self.readers.reads.note(key, |(ws, _, what)| (ws, String::new(), what)) else { return };
         let (app, ws) = (app.clone(), self.caller.workspace.id);
         let (actor, origin) = (self.caller.actor(), self.caller.origin.clone());
-        let mut said = json!({ "what": what });
-        if let (Some(said), Value::Object(details)) = (said.as_object_mut(), details) {
-            said.extend(details);
-        }
-        app.store.record(ws, EventType::AuditRead, actor.clone(), origin.clone(), None, said.clone());
+        details["what"] = what.into();
+        app.store.record(ws, EventType::AuditRead, actor.clone(), origin.clone(), None, details);
         tokio::spawn(async move {
             let repeats = first.repeats().await;
             if repeats > 0 {

@@ -54,7 +54,7 @@ pub async fn is_behind(tx: &mut Tx, ws: WorkspaceId) -> Result<bool> {
     row.map_or(Ok(false), |row| row.bool("behind"))
 }
 
-/// Keeps a file; its row.
+/// Keeps a file.
 pub async fn insert(
     tx: &mut Tx,
     ws: WorkspaceId,
@@ -62,9 +62,7 @@ pub async fn insert(
     (id, kind): (LogFileId, LogType),
     (end_time, max_event_at): (Timestamp, Timestamp),
     contents: &[u8],
-) -> Result<LogFileRow> {
-    let sha256: [u8; 32] = digest(&SHA256, contents).as_ref().try_into().expect("SHA-256 is 32 bytes");
-    let row = LogFileRow { id, kind, end_time, max_event_at, size: contents.len() as i64, sha256 };
+) -> Result<()> {
     let packed =
         zstd::bulk::compress(contents, LEVEL).map_err(|error| Error::Corrupt("log file", error.to_string()))?;
     let sealed = sealer.seal(&seal_place(ws, id), &packed);
@@ -76,12 +74,12 @@ pub async fn insert(
         kind.as_str().into(),
         end_time.into(),
         max_event_at.into(),
-        row.size.into(),
-        row.sha256.as_slice().into(),
+        (contents.len() as i64).into(),
+        digest(&SHA256, contents).as_ref().into(),
         sealed.as_slice().into(),
     ];
     tx.execute(sql, args).await?;
-    Ok(row)
+    Ok(())
 }
 
 /// Which files.
