@@ -79,8 +79,10 @@ pub(super) async fn contents(
     let gone =
         || Refusal::new(StatusCode::FORBIDDEN, "This address is not valid or has expired: ask for the log file again");
     let address = Address::open(&app, &ws, &id, &query).ok_or_else(gone)?;
-    let found = log_files::contents(&mut app.store.read().await?, address.ws, app.store.sealer(), address.id).await?;
-    let (file, contents) = found.ok_or_else(|| Refusal::not_found("Log file"))?;
+    let found = log_files::sealed(&mut app.store.read().await?, address.ws, address.id).await?;
+    let (file, sealed) = found.ok_or_else(|| Refusal::not_found("Log file"))?;
+    let packed = app.store.unseal(&log_files::seal_place(address.ws, address.id), &sealed).await?;
+    let contents = log_files::unpack(&file, &packed)?;
     let name = format!("attachment; filename=\"{}_{}.jsonl\"", file.kind, file.end_time);
     let name = HeaderValue::try_from(name).map_err(|_| gone())?;
     let headers = [

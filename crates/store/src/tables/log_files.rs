@@ -108,21 +108,17 @@ pub async fn list(tx: &mut Tx, ws: WorkspaceId, filter: &Filter) -> Result<Vec<L
     tx.rows(sql, args).await?.iter().map(read).collect()
 }
 
-/// One file with its contents.
-pub async fn contents(
-    tx: &mut Tx,
-    ws: WorkspaceId,
-    sealer: &Sealer,
-    id: LogFileId,
-) -> Result<Option<(LogFileRow, Vec<u8>)>> {
+/// One file, with its contents as they are kept: to be opened ([`seal_place`]), and then [unpacked](unpack).
+pub async fn sealed(tx: &mut Tx, ws: WorkspaceId, id: LogFileId) -> Result<Option<(LogFileRow, Vec<u8>)>> {
     let sql = "SELECT * FROM log_files WHERE workspace_id = $1 AND id = $2";
-    let Some(row) = tx.row(sql, [ws.into(), id.into()]).await? else { return Ok(None) };
-    let file = read(&row)?;
-    let packed = sealer.open(&seal_place(ws, id), &row.bytes("contents_sealed")?)?;
-    let size = usize::try_from(file.size).unwrap_or_default();
-    let contents = zstd::bulk::decompress(&packed, size);
-    let contents = contents.map_err(|error| Error::Corrupt("log file", error.to_string()))?;
-    Ok(Some((file, contents)))
+    let row = tx.row(sql, [ws.into(), id.into()]).await?;
+    row.map(|row| Ok((read(&row)?, row.bytes("contents_sealed")?))).transpose()
+}
+
+/// The contents of a file that was opened.
+pub fn unpack(file: &LogFileRow, packed: &[u8]) -> Result<Vec<u8>> {
+    let contents = zstd::bulk::decompress(packed, usize::try_from(file.size).unwrap_or_default());
+    contents.map_err(|error| Error::Corrupt("log file", error.to_string()))
 }
 
 /// Whether there is such a file.
@@ -145,7 +141,7 @@ pub async fn delete_before(tx: &mut Tx, ws: WorkspaceId, before: Timestamp) -> R
 }
 
 /// What a file's contents are sealed to.
-pub(crate) fn seal_place(ws: WorkspaceId, id: LogFileId) -> String {
+pub fn seal_place(ws: WorkspaceId, id: LogFileId) -> String {
     format!("log_file:{ws}:{id}")
 }
 
